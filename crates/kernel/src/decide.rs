@@ -1,0 +1,432 @@
+//! Deciding one command, and folding one decision: the two functions that the partition loop, followers, rebuild and
+//! verify share. Pure: state, record and time in, decision and writes out.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use daybook_proto::log::v1::{self, decision::Outcome, origin::Source};
+use daybook_proto::system::v1::{DedupRow, OutboxRow, ParkedRow};
+use prost::Message;
+
+use crate::authorisation::{Authorisation, Authority};
+use crate::code;
+use crate::domain::{Context, Moment, NotACommand, PolicyInForce};
+use crate::governance;
+use crate::hash::Hash;
+use crate::id::{CommandId, Offset, PartitionId, Position, StreamKey, TenantId};
+use crate::registry::Registry;
+use crate::rejection::{Refusal, Rejection};
+use crate::state::{Fault, Metered, Read, WriteSet};
+use crate::system;
+use crate::table::{View, ViewMut};
+use crate::time::Timestamp;
+
+/// Rows that one decision may read.
+pub const ROWS_READ_MAX: u64 = 200_000;
+/// Bytes of events that one decision may hold.
+pub const DECISION_BYTES_MAX: usize = 900 * 1024;
+
+/// Recorded as the determining policy of commands that Daybook gives itself.
+pub const INTERNAL_POLICY: &str = "daybook:internal";
+
+/// Decides commands and folds decisions.
+#[derive(Clone)]
+pub struct Decider {
+    registry: Arc<Registry>,
+    authority: Arc<dyn Authority>,
+    partitions: u32,
+}
+
+/// Where and when a command is decided, or was.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// The partition.
+    pub partition: PartitionId,
+    /// Offset of the command.
+    pub command: Offset,
+    /// Offset of the decision record.
+    pub record: Offset,
+    /// Which decision in it.
+    pub index: u32,
+    /// The log's time.
+    pub now: Timestamp,
+}
+
+/// A decision with what it changes.
+#[derive(Debug, Clone)]
+pub struct Decided {
+    /// The decision.
+    pub decision: v1::Decision,
+    /// What it changes in the state.
+    pub writes: WriteSet,
+}
+
+impl Decider {
+    /// A decider for a log with this many partitions.
+    pub fn new(registry: Arc<Registry>, authority: Arc<dyn Authority>, partitions: u32) -> Self {
+        Self { registry, authority, partitions }
+    }
+
+    /// The domains.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// Who answers questions to policy sets.
+    pub fn authority(&self) -> &Arc<dyn Authority> {
+        &self.authority
+    }
+
+    /// Decides the command at `place` whose record is `bytes`.
+    ///
+    /// # Errors
+    /// Only when the state cannot be read; whatever the bytes are, there is a decision.
+    pub fn decide(&self, state: &dyn Read, bytes: &Bytes, place: Place) -> Result<Decided, Fault> {
+        let command_hash = Hash::of(bytes);
+        let Ok(command) = v1::CommandRecord::decode(bytes.clone()) else {
+            return self.settle(state, place, malformed(command_hash, "its bytes are no command record"));
+        };
+        let parsed = (
+            CommandId::from_slice(&command.command_id),
+            TenantId::parse(&command.tenant_id),
+            StreamKey::parse(&command.stream_key),
+            &command.actor,
+        );
+        let (Ok(id), Ok(tenant), Ok(stream_key), Some(actor)) = parsed else {
+            let what = "its id, tenant, stream key or actor is missing or not well formed";
+            return self.settle(state, place, malformed(command_hash, what));
+        };
+        let determining = RefCell::new(BTreeSet::new());
+        let set = governance::active_policy(state)?;
+        let mut decision = v1::Decision {
+            command_id: Bytes::copy_from_slice(id.as_bytes()),
+            tenant_id: command.tenant_id.clone(),
+            domain: command.domain.clone(),
+            kind: command.kind.clone(),
+            stream_key: command.stream_key.clone(),
+            command_hash: command_hash.to_bytes(),
+            fingerprint: fingerprint(&command),
+            actor_id: actor.id.clone(),
+            policy_set_hash: set.map(Hash::to_bytes).unwrap_or_default(),
+            determining_policies: Vec::new(),
+            decider_version: self.registry.get(&command.domain).map_or(0, |domain| domain.decider_version),
+            origin: command.origin.clone(),
+            outcome: None,
+        };
+
+        let tables = system::Tables::from(View::new(state, &tenant));
+        if let Some(first) = tables.dedup().get((id.as_bytes(),))? {
+            decision.outcome = Some(if first.fingerprint == decision.fingerprint {
+                Outcome::Duplicate(v1::Duplicate { command_offset: first.command_offset })
+            } else {
+                let message = "this command id was used before for a command with other content; nothing was done; \
+                               give every new command a new id";
+                Outcome::Rejected(Rejection::new(code::COMMAND_ID_REUSED, message).to_proto())
+            });
+            return self.settle(state, place, decision);
+        }
+        let asked_by = AskedBy::of(&command, actor);
+        if let Some(rejection) = self.refused_before_domain(state, &command, &tenant, &stream_key, asked_by)? {
+            decision.outcome = Some(Outcome::Rejected(rejection.to_proto()));
+            return self.settle(state, place, decision);
+        }
+
+        // The text of a set that is in force here stands in the state; the authority may not have seen it yet.
+        if let Some(set) = set {
+            self.load_policy_set(state, set)?;
+        }
+        if asked_by != AskedBy::Caller {
+            determining.borrow_mut().insert(INTERNAL_POLICY.to_owned());
+        }
+        let position = Position { partition: place.partition, offset: place.command };
+        let policy = PolicyInForce { authority: &*self.authority, set, determining: &determining };
+        let ctx = Context::new(place.now, position, self.partitions, &tenant, actor, id, policy);
+        let metered = Metered::new(state, ROWS_READ_MAX);
+        let decided = catch_unwind(AssertUnwindSafe(|| {
+            let Some(domain) = self.registry.get(&command.domain) else { return Err(NotACommand::UnknownKind) };
+            domain.decide(&metered, &command.kind, command.payload.clone(), &ctx)
+        }));
+        let parked = |code: code::Code, reason: String| {
+            Outcome::Parked(v1::Parked { code: code.name.to_owned(), reason })
+        };
+        decision.outcome = Some(match decided {
+            Ok(Ok(Ok(events))) => Outcome::Accepted(v1::Accepted { events }),
+            Ok(Ok(Err(Refusal::Rejected(rejection)))) => Outcome::Rejected(rejection.to_proto()),
+            Ok(Ok(Err(Refusal::Fault(Fault::OverBudget(limit))))) => {
+                parked(code::DECIDER_OVER_BUDGET, format!("deciding would have read more than {limit} rows"))
+            }
+            Ok(Ok(Err(Refusal::Fault(fault)))) => return Err(fault),
+            Ok(Err(NotACommand::Invalid(violations))) => Outcome::Rejected(Rejection::from(violations).to_proto()),
+            Ok(Err(NotACommand::UnknownKind)) => Outcome::Rejected(unknown_kind(&command).to_proto()),
+            Ok(Err(NotACommand::Undecodable(reason))) => parked(code::UNDECODABLE_COMMAND, reason),
+            Err(panic) => parked(code::DECIDER_PANICKED, panic_text(&*panic)),
+        });
+        decision.determining_policies = determining.into_inner().into_iter().collect();
+        if decision.encoded_len() > DECISION_BYTES_MAX {
+            let message = format!(
+                "the decision would hold more than {DECISION_BYTES_MAX} bytes; nothing was done; ask for less at once"
+            );
+            decision.outcome = Some(Outcome::Rejected(Rejection::new(code::DECISION_TOO_LARGE, message).to_proto()));
+        }
+        match catch_unwind(AssertUnwindSafe(|| self.settle(state, place, decision.clone()))) {
+            Ok(settled) => settled,
+            Err(panic) => {
+                decision.outcome = Some(parked(code::DECIDER_PANICKED, panic_text(&*panic)));
+                self.settle(state, place, decision)
+            }
+        }
+    }
+
+    /// Makes sure that the authority knows a set whose text stands in the state.
+    pub fn load_policy_set(&self, state: &dyn Read, set: Hash) -> Result<(), Fault> {
+        if self.authority.is_loaded(set) {
+            return Ok(());
+        }
+        let missing = || Fault::Damaged(format!("the text of policy set {set}, in force here, is missing"));
+        let text = governance::policy_text(state, &set)?.ok_or_else(missing)?;
+        let loaded = self.authority.load(&text.policies, &text.schema);
+        let loaded = loaded.map_err(|problems| {
+            let first = problems.first().map(|problem| problem.message.clone()).unwrap_or_default();
+            Fault::Damaged(format!("policy set {set}, in force here, does not validate any more: {first}"))
+        })?;
+        if loaded == set { Ok(()) } else { Err(Fault::Damaged(format!("the text of policy set {set} is not its own"))) }
+    }
+
+    fn refused_before_domain(
+        &self,
+        state: &dyn Read,
+        command: &v1::CommandRecord,
+        tenant: &TenantId,
+        stream_key: &StreamKey,
+        asked_by: AskedBy,
+    ) -> Result<Option<Rejection>, Fault> {
+        let internal = self.registry.get(&command.domain).and_then(|domain| domain.is_internal(&command.kind));
+        if internal != Some(asked_by != AskedBy::Caller) {
+            return Ok(Some(unknown_kind(command)));
+        }
+        match asked_by {
+            // Due timers and outcomes of effects are consequences of what was decided before: neither a suspension nor
+            // a parked key stops them, or they would be lost.
+            AskedBy::Timer => return Ok(None),
+            AskedBy::Effect { command_offset, index } => {
+                let outbox = system::Tables::from(View::new(state, TenantId::partition())).outbox();
+                if outbox.contains((command_offset, index))? {
+                    return Ok(None);
+                }
+                let message = "the outcome of this effect has been recorded already; nothing was done";
+                return Ok(Some(Rejection::new(code::EFFECT_ALREADY_RECORDED, message)));
+            }
+            AskedBy::Caller if governance::active_policy(state)?.is_none() => {
+                let message = "this log has no policy set in force yet; nothing was done; try again in a moment";
+                return Ok(Some(Rejection::new(code::LOG_NOT_INITIALISED, message)));
+            }
+            AskedBy::Stream if tenant.is_platform() => return Ok(None),
+            AskedBy::Caller | AskedBy::Stream => {}
+        }
+        match governance::tenant(state, tenant)? {
+            None => {
+                let message = format!("tenant {tenant} is not known; nothing was done; create it first");
+                return Ok(Some(Rejection::new(code::TENANT_UNKNOWN, message).with("tenant_id", tenant.as_str())));
+            }
+            Some(row) if row.suspended && asked_by == AskedBy::Caller => {
+                let message = format!("tenant {tenant} is suspended; nothing was done; ask the platform's operators");
+                return Ok(Some(Rejection::new(code::TENANT_SUSPENDED, message).with("tenant_id", tenant.as_str())));
+            }
+            Some(_) => {}
+        }
+        let parked = system::Tables::from(View::new(state, TenantId::partition())).parked();
+        if let Some(row) = parked.get((tenant.as_str(), stream_key.as_str()))? {
+            let message = format!(
+                "stream {stream_key} of tenant {tenant} is parked since the command at offset {} could not be \
+                 decided; nothing was done; an operator lets it go on with `daybook stream unpark`",
+                row.command_offset
+            );
+            return Ok(Some(Rejection::new(code::STREAM_PARKED, message).with("parked_code", row.code)));
+        }
+        Ok(None)
+    }
+
+    /// The decision with what it changes.
+    fn settle(&self, state: &dyn Read, place: Place, decision: v1::Decision) -> Result<Decided, Fault> {
+        let writes = self.fold(state, &decision, place)?;
+        Ok(Decided { decision, writes })
+    }
+
+    /// What a recorded decision changes in the state. Deciding and reading the log share this, so that the owner's
+    /// state and everybody else's are the same.
+    pub fn fold(&self, state: &dyn Read, decision: &v1::Decision, place: Place) -> Result<WriteSet, Fault> {
+        let mut writes = WriteSet::default();
+        let Ok(tenant) = TenantId::parse(&decision.tenant_id) else { return Ok(writes) };
+        let Ok(id) = CommandId::from_slice(&decision.command_id) else { return Ok(writes) };
+        let outcome = match &decision.outcome {
+            None | Some(Outcome::Duplicate(_)) => return Ok(writes),
+            Some(Outcome::Rejected(rejected)) if rejected.code == code::COMMAND_ID_REUSED.name => return Ok(writes),
+            Some(outcome) => outcome,
+        };
+        let first = DedupRow {
+            command_offset: place.command.0,
+            record_offset: place.record.0,
+            index: place.index,
+            fingerprint: decision.fingerprint.clone(),
+        };
+        system::TablesMut::from(ViewMut::new(state, &mut writes, &tenant)).dedup().put((id.as_bytes(),), &first);
+        match decision.origin.as_ref().and_then(|origin| origin.source.as_ref()) {
+            Some(Source::Timer(timer)) => {
+                let due = timer.due_at.as_ref().and_then(|due| Timestamp::from_proto(due).ok());
+                let mut timers = ViewMut::new(state, &mut writes, &tenant);
+                let mut timers = timers.timers();
+                if due.is_some() && timers.due(&timer.timer_id)? == due {
+                    timers.cancel(&timer.timer_id)?;
+                }
+            }
+            Some(Source::Effect(effect)) => {
+                let mut tables = system::TablesMut::from(ViewMut::new(state, &mut writes, TenantId::partition()));
+                tables.outbox().delete((effect.command_offset, effect.index));
+            }
+            None => {}
+        }
+        match outcome {
+            Outcome::Accepted(accepted) => {
+                self.fold_events(state, &mut writes, decision, &tenant, accepted, place)?;
+            }
+            Outcome::Parked(parked) => {
+                let row = ParkedRow {
+                    command_offset: place.command.0,
+                    domain: decision.domain.clone(),
+                    kind: decision.kind.clone(),
+                    code: parked.code.clone(),
+                    reason: parked.reason.clone(),
+                    parked_at_us: place.now.as_micros(),
+                };
+                let mut tables = system::TablesMut::from(ViewMut::new(state, &mut writes, TenantId::partition()));
+                tables.parked().put((tenant.as_str(), &decision.stream_key), &row);
+            }
+            Outcome::Rejected(_) | Outcome::Duplicate(_) => {}
+        }
+        Ok(writes)
+    }
+
+    fn fold_events(
+        &self,
+        state: &dyn Read,
+        writes: &mut WriteSet,
+        decision: &v1::Decision,
+        tenant: &TenantId,
+        accepted: &v1::Accepted,
+        place: Place,
+    ) -> Result<(), Fault> {
+        if accepted.events.is_empty() {
+            return Ok(());
+        }
+        let unknown = || {
+            Fault::Damaged(format!("domain {} is not known to this release: a newer one wrote it", decision.domain))
+        };
+        let domain = self.registry.get(&decision.domain).ok_or_else(unknown)?;
+        let command_hash =
+            Hash::from_slice(&decision.command_hash).ok_or_else(|| Fault::Damaged("no command hash".into()))?;
+        let mut effects = 0;
+        for (event_index, event) in accepted.events.iter().enumerate() {
+            let moment = Moment {
+                now: place.now,
+                position: Position { partition: place.partition, offset: place.command },
+                event_index: u32::try_from(event_index).unwrap_or(u32::MAX),
+                tenant,
+                actor_id: &decision.actor_id,
+                command_hash,
+            };
+            for effect in domain.fold(state, writes, event, &moment)? {
+                let row = OutboxRow {
+                    effect: effect.kind.to_owned(),
+                    payload: effect.payload.into(),
+                    tenant_id: tenant.as_str().to_owned(),
+                    stream_key: decision.stream_key.clone(),
+                    domain: domain.name.to_owned(),
+                    reply_kind: effect.reply.to_owned(),
+                    asked_at_us: place.now.as_micros(),
+                };
+                let mut tables = system::TablesMut::from(ViewMut::new(state, writes, TenantId::partition()));
+                tables.outbox().put((place.command.0, effects), &row);
+                effects += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// On whose behalf a command stands on the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AskedBy {
+    /// Somebody at a door.
+    Caller,
+    /// A timer of this stream.
+    Timer,
+    /// An effect of this partition.
+    Effect { command_offset: u64, index: u32 },
+    /// Another stream, by an effect of its own.
+    Stream,
+}
+
+impl AskedBy {
+    fn of(command: &v1::CommandRecord, actor: &v1::Actor) -> Self {
+        if actor.kind() != v1::actor::Kind::System {
+            return Self::Caller;
+        }
+        match command.origin.as_ref().and_then(|origin| origin.source.as_ref()) {
+            Some(Source::Timer(_)) => Self::Timer,
+            Some(Source::Effect(effect)) => {
+                Self::Effect { command_offset: effect.command_offset, index: effect.index }
+            }
+            None => Self::Stream,
+        }
+    }
+}
+
+/// The first 16 bytes of the hash of all that a caller decides: tells a retry from a reused id. What differs between
+/// two sends of the same command (who relayed it, when, under which trace) is left out.
+fn fingerprint(command: &v1::CommandRecord) -> Bytes {
+    let parts = [
+        command.tenant_id.as_bytes(),
+        command.stream_key.as_bytes(),
+        command.domain.as_bytes(),
+        command.kind.as_bytes(),
+        &command.payload,
+    ];
+    Hash::of_parts(&parts).to_bytes().slice(..16)
+}
+
+fn malformed(command_hash: Hash, what: &str) -> v1::Decision {
+    let message = format!("the record is no command: {what}; nothing was done");
+    v1::Decision {
+        command_hash: command_hash.to_bytes(),
+        outcome: Some(Outcome::Rejected(Rejection::new(code::MALFORMED_RECORD, message).to_proto())),
+        ..Default::default()
+    }
+}
+
+fn unknown_kind(command: &v1::CommandRecord) -> Rejection {
+    let message = format!(
+        "callers cannot send {} commands to domain {:?}; nothing was done; this release may be older than the caller",
+        command.kind, command.domain
+    );
+    Rejection::new(code::UNKNOWN_KIND, message)
+}
+
+/// The rejection of what no policy permits.
+pub fn denied(actor: &v1::Actor, question: &Authorisation) -> Rejection {
+    let roles = if actor.roles.is_empty() { "no role".to_owned() } else { actor.roles.join(", ") };
+    let message = format!(
+        "the policy set in force does not permit {} ({roles}) the action {}::{}; nothing was done; ask for the role \
+         that may, or for a policy",
+        actor.id, question.namespace, question.action
+    );
+    Rejection::new(code::POLICY_DENIED, message).with("action", format!("{}::{}", question.namespace, question.action))
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no text".to_owned())
+}

@@ -1,0 +1,154 @@
+//! What the partition loop keeps for itself: command ids that were decided, timers, open effects, parked stream keys.
+
+use std::time::Duration;
+
+use daybook_proto::system::v1::{DedupRow, Mark, OutboxRow, ParkedRow, TimerRow};
+use prost::Message;
+
+use crate::id::{StreamKey, TenantId};
+use crate::state::{Fault, ProjectionId, Read, WriteSet};
+use crate::table::{View, ViewMut};
+use crate::time::Timestamp;
+
+crate::tables! {
+    /// The loop's tables. The first two are opened for the tenant concerned, the others for [`TenantId::partition`].
+    projection ProjectionId::SYSTEM;
+    /// Decisions by command id.
+    dedup: 1, ([u8; 16],) => DedupRow;
+    /// Timers by id.
+    timer_rows: 2, (String,) => TimerRow;
+    /// Timers by due time (microseconds since 1970), tenant and id.
+    timers_due: 3, (i64, String, String) => Mark;
+    /// Effects by the command that asked for them and their index.
+    outbox: 4, (u64, u32) => OutboxRow;
+    /// Parked stream keys by tenant and key.
+    parked: 5, (String, String) => ParkedRow;
+}
+
+/// A tenant's timers, to be set and cancelled by its projections. A timer that comes due is appended to the log as a
+/// command of the kind that it names; deciding that command removes it.
+pub struct Timers<'a> {
+    below: &'a dyn Read,
+    writes: &'a mut WriteSet,
+    tenant: &'a TenantId,
+}
+
+/// The command that a timer becomes.
+#[derive(Debug, Clone)]
+pub struct TimerCommand<'a> {
+    /// The domain that decides it.
+    pub domain: &'a str,
+    /// Its stream key.
+    pub stream_key: &'a StreamKey,
+    /// Its kind.
+    pub kind: &'a str,
+    /// Its payload.
+    pub payload: Vec<u8>,
+}
+
+impl<'a> Timers<'a> {
+    pub(crate) fn new(below: &'a dyn Read, writes: &'a mut WriteSet, tenant: &'a TenantId) -> Self {
+        Self { below, writes, tenant }
+    }
+
+    /// When a timer is due.
+    pub fn due(&mut self, id: &str) -> Result<Option<Timestamp>, Fault> {
+        let row = TablesMut::from(ViewMut::new(self.below, self.writes, self.tenant)).timer_rows().get((id,))?;
+        Ok(row.map(|row| Timestamp::from_micros(row.due_us)))
+    }
+
+    /// Sets a timer, in place of one with the same id.
+    pub fn set(&mut self, id: &str, due: Timestamp, command: TimerCommand<'_>) -> Result<(), Fault> {
+        self.cancel(id)?;
+        let row = TimerRow {
+            due_us: due.as_micros(),
+            domain: command.domain.to_owned(),
+            stream_key: command.stream_key.as_str().to_owned(),
+            kind: command.kind.to_owned(),
+            payload: command.payload.into(),
+        };
+        TablesMut::from(ViewMut::new(self.below, self.writes, self.tenant)).timer_rows().put((id,), &row);
+        TablesMut::from(ViewMut::new(self.below, self.writes, TenantId::partition()))
+            .timers_due()
+            .put((row.due_us, self.tenant.as_str(), id), &Mark {});
+        Ok(())
+    }
+
+    /// Removes a timer if it is set.
+    pub fn cancel(&mut self, id: &str) -> Result<(), Fault> {
+        let mut tables = TablesMut::from(ViewMut::new(self.below, self.writes, self.tenant));
+        if let Some(row) = tables.timer_rows().get((id,))? {
+            tables.timer_rows().delete((id,));
+            TablesMut::from(ViewMut::new(self.below, self.writes, TenantId::partition()))
+                .timers_due()
+                .delete((row.due_us, self.tenant.as_str(), id));
+        }
+        Ok(())
+    }
+}
+
+/// A timer that is due.
+#[derive(Debug, Clone)]
+pub struct DueTimer {
+    /// Its tenant.
+    pub tenant: TenantId,
+    /// Its id.
+    pub id: String,
+    /// When it was due.
+    pub due: Timestamp,
+    /// The command it becomes.
+    pub row: TimerRow,
+}
+
+/// The first timers that are due at `now`, at most `limit`, and when the first one after them comes due.
+pub fn due_timers(
+    state: &dyn Read,
+    now: Timestamp,
+    limit: usize,
+) -> Result<(Vec<DueTimer>, Option<Timestamp>), Fault> {
+    let mut due = Vec::new();
+    for row in Tables::from(View::new(state, TenantId::partition())).timers_due().scan(crate::key::All) {
+        let ((due_us, tenant, id), Mark {}) = row?;
+        let at = Timestamp::from_micros(due_us);
+        if at > now || due.len() == limit {
+            return Ok((due, Some(at)));
+        }
+        let tenant = TenantId::parse(&tenant).map_err(|error| Fault::Damaged(error.to_string()))?;
+        let missing = || Fault::Damaged(format!("timer {id} of {tenant} has no row"));
+        let row = Tables::from(View::new(state, &tenant)).timer_rows().get((&id,))?.ok_or_else(missing)?;
+        due.push(DueTimer { tenant, id, due: at, row });
+    }
+    Ok((due, None))
+}
+
+/// Something to do in the world once the decision that asked for it is durable. Done at least once, by the
+/// partition's owner; its outcome returns as a command of kind `reply` to the stream that asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effect {
+    /// The kind of effect.
+    pub kind: &'static str,
+    /// What it needs to know.
+    pub payload: Vec<u8>,
+    /// The kind of command that brings the outcome.
+    pub reply: &'static str,
+}
+
+impl Effect {
+    /// Kind of [`Effect::forward`].
+    pub const FORWARD: &'static str = "forward";
+    /// Kind of [`Effect::destroy_keys`].
+    pub const DESTROY_KEYS: &'static str = "destroy_keys";
+
+    /// Appends a command to another stream. The reply command's field 1 is a `ForwardOutcome`.
+    pub fn forward(forward: &daybook_proto::system::v1::Forward, reply: &'static str) -> Self {
+        Self { kind: Self::FORWARD, payload: forward.encode_to_vec(), reply }
+    }
+
+    /// Destroys keys of the key ring. The reply command's field 1 lists each `DestroyedKey`.
+    pub fn destroy_keys(keys: &daybook_proto::privacy::v1::DestroyKeys, reply: &'static str) -> Self {
+        Self { kind: Self::DESTROY_KEYS, payload: keys.encode_to_vec(), reply }
+    }
+}
+
+/// How long a delay may be: nothing is planned further ahead than this.
+pub const DELAY_MAX: Duration = Duration::from_secs(200 * 366 * 24 * 60 * 60);

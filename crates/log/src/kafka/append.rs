@@ -1,0 +1,85 @@
+//! Appending to Kafka: an idempotent producer whose delivery reports complete the appends.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use daybook_kernel::id::Offset;
+use parking_lot::Mutex;
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::error::KafkaError;
+use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::{ClientContext, client::Client};
+use tokio::sync::oneshot;
+
+use super::{Clients, Reports, from_kafka, producer_config};
+use crate::LogError;
+use crate::topic::Appended;
+
+type Done = oneshot::Sender<Result<Offset, LogError>>;
+
+pub(super) struct Appender {
+    clients: Arc<Clients>,
+    producer: Mutex<Arc<ThreadedProducer<Deliveries>>>,
+}
+
+struct Deliveries;
+
+impl ClientContext for Deliveries {
+    fn error(&self, error: KafkaError, reason: &str) {
+        Reports.error(error, reason);
+    }
+}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = Box<Done>;
+
+    fn delivery(&self, delivered: &DeliveryResult<'_>, done: Self::DeliveryOpaque) {
+        let result = match delivered {
+            Ok(message) => u64::try_from(message.offset()).map(Offset).map_err(|_| LogError::Unavailable {
+                what: "the broker acknowledged an append without an offset".to_owned(),
+            }),
+            Err((error, _)) => Err(from_kafka(error)),
+        };
+        // A caller that went away does not want to know.
+        let _ = done.send(result);
+    }
+}
+
+impl Appender {
+    pub(super) fn new(clients: Arc<Clients>) -> Result<Self, LogError> {
+        let producer = Mutex::new(Arc::new(producer(&clients)?));
+        Ok(Self { clients, producer })
+    }
+
+    pub(super) fn append(&self, topic: &str, partition: i32, record: &Bytes) -> Appended {
+        let (done, result) = oneshot::channel();
+        let producer = match self.healthy() {
+            Ok(producer) => producer,
+            Err(error) => return Appended::done(Err(error)),
+        };
+        let record: BaseRecord<'_, (), [u8], Box<Done>> =
+            BaseRecord::with_opaque_to(topic, Box::new(done)).partition(partition).payload(record);
+        match producer.send(record) {
+            Ok(()) => Appended::waiting(result),
+            Err((error, _)) => Appended::done(Err(from_kafka(&error))),
+        }
+    }
+
+    /// The producer; a new one if the old one met an error from which an idempotent producer cannot go on. What the
+    /// old one had in flight fails; the chain copes with what was written nevertheless.
+    fn healthy(&self) -> Result<Arc<ThreadedProducer<Deliveries>>, LogError> {
+        let mut current = self.producer.lock();
+        let client: &Client<Deliveries> = current.client();
+        if let Some((code, reason)) = client.fatal_error() {
+            tracing::warn!(%code, reason, "the Kafka producer cannot go on; it is replaced");
+            *current = Arc::new(producer(&self.clients)?);
+        }
+        Ok(Arc::clone(&current))
+    }
+}
+
+fn producer(clients: &Clients) -> Result<ThreadedProducer<Deliveries>, LogError> {
+    let config = producer_config(&clients.options)?;
+    ThreadedProducer::from_config_and_context(&config, Deliveries).map_err(|error| from_kafka(&error))
+}

@@ -1,0 +1,270 @@
+//! The log on Apache Kafka: one Kafka topic per topic, `<name>.commands` and `<name>.decisions`.
+//!
+//! What the protocol needs of Kafka is ordered durable appends, so that is all that is used: an idempotent producer
+//! with `acks=all` and explicit partitions, consumers with explicit assignments and offsets. No transactions, no
+//! consumer groups, no commits: progress is kept beside the state, and the chain keeps writers apart.
+//!
+//! Architecture invariant: this folder is the one place that builds Kafka clients, and it leaves no setting that
+//! matters to a default.
+
+mod append;
+mod read;
+mod topics;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use daybook_kernel::id::{Offset, PartitionId};
+use futures_util::future::{BoxFuture, FutureExt, ready};
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{ClientContext, Offset as KafkaOffset, TopicPartitionList};
+
+use crate::topic::{Appended, Bounds, Durability, Log, LogReader, RECORD_BYTES_MAX, Topic};
+use crate::LogError;
+
+use append::Appender;
+use read::Consumers;
+
+/// How to reach a log on Kafka.
+#[derive(Debug, Clone)]
+pub struct KafkaOptions {
+    /// Bootstrap brokers, `host:port`, separated by commas.
+    pub brokers: String,
+    /// The log's name, the first part of its topics' names.
+    pub name: String,
+    /// How many partitions it has; must be as many as it was created with.
+    pub partitions: u32,
+    /// Creates the topics if they are missing, with this replication factor. `None`: they must be there.
+    pub create_with_replication: Option<u16>,
+    /// The least `min.insync.replicas` that the topics must have.
+    pub min_insync_replicas: u16,
+    /// How long the brokers may take to answer at the start.
+    pub connect_timeout: Duration,
+    /// Settings for librdkafka, for example `security.protocol` and `sasl.*`. Those that decide whether records can be
+    /// lost are not accepted here.
+    pub properties: BTreeMap<String, String>,
+}
+
+/// A log on Apache Kafka.
+pub struct KafkaLog {
+    clients: Arc<Clients>,
+    appender: Appender,
+    consumers: Consumers,
+}
+
+/// What every part of the log needs to build its client.
+struct Clients {
+    options: KafkaOptions,
+    admin: AdminClient<DefaultClientContext>,
+}
+
+/// How long a question to a broker may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Space in requests and fetches beside the largest record.
+const ENVELOPE_BYTES: usize = 64 << 10;
+
+impl KafkaLog {
+    /// Connects, checks the topics, and creates them if that is wanted.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] when no broker answers within the time allowed, [`LogError::WrongSettings`] and
+    /// [`LogError::ShapeDiffers`] when the topics must not be used as they are.
+    pub async fn open(options: KafkaOptions) -> Result<Self, LogError> {
+        let admin = client_config(&options)?.create().map_err(|error| from_kafka(&error))?;
+        let clients = Arc::new(Clients { options, admin });
+        topics::check(&clients).await?;
+        let appender = Appender::new(Arc::clone(&clients))?;
+        let consumers = Consumers::new(Arc::clone(&clients));
+        Ok(Self { clients, appender, consumers })
+    }
+
+    fn check_partition(&self, partition: PartitionId) -> Result<(), LogError> {
+        let partitions = self.clients.options.partitions;
+        if partition.0 < partitions {
+            return Ok(());
+        }
+        let (found, wanted) = (format!("{partitions} partitions"), format!("partition {partition}"));
+        Err(LogError::ShapeDiffers { found, wanted })
+    }
+}
+
+impl Clients {
+    fn topic(&self, topic: Topic) -> String {
+        format!("{}.{topic}", self.options.name)
+    }
+
+    /// Asks the brokers for the bounds of a partition. Blocks.
+    fn bounds(&self, topic: Topic, partition: PartitionId) -> Result<Bounds, LogError> {
+        let number = kafka_partition(partition);
+        let client = self.admin.inner();
+        let (low, high) = client
+            .fetch_watermarks(&self.topic(topic), number, REQUEST_TIMEOUT)
+            .map_err(|error| from_kafka(&error))?;
+        let offset = |offset: i64| Offset(u64::try_from(offset).unwrap_or_default());
+        Ok(Bounds { first: offset(low), next: offset(high) })
+    }
+}
+
+fn kafka_partition(partition: PartitionId) -> i32 {
+    i32::try_from(partition.0).unwrap_or(i32::MAX)
+}
+
+/// Settings that users may not change: each decides whether a record can be lost, repeated or skipped.
+const FIXED: [(&str, &str); 9] = [
+    ("enable.idempotence", "true"),
+    ("acks", "all"),
+    ("max.in.flight.requests.per.connection", "5"),
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    ("auto.offset.reset", "error"),
+    ("isolation.level", "read_committed"),
+    ("allow.auto.create.topics", "false"),
+    ("enable.partition.eof", "false"),
+];
+
+fn client_config(options: &KafkaOptions) -> Result<ClientConfig, LogError> {
+    let mut config = ClientConfig::new();
+    config.set_log_level(RDKafkaLogLevel::Warning);
+    config.set("bootstrap.servers", &options.brokers);
+    config.set("client.id", "daybook");
+    config.set("socket.nagle.disable", "true");
+    config.set("socket.keepalive.enable", "true");
+    config.set("reconnect.backoff.ms", "100");
+    config.set("reconnect.backoff.max.ms", "2000");
+    config.set("message.max.bytes", (RECORD_BYTES_MAX + ENVELOPE_BYTES).to_string());
+    config.set("receive.message.max.bytes", (64 << 20).to_string());
+    for (name, value) in &options.properties {
+        if FIXED.iter().any(|(fixed, _)| fixed == name) {
+            let topic = "(client settings)".to_owned();
+            return Err(LogError::WrongSettings { topic, wrong: format!("{name} is fixed and cannot be configured") });
+        }
+        config.set(name, value);
+    }
+    Ok(config)
+}
+
+/// What concerns producers only.
+fn producer_config(options: &KafkaOptions) -> Result<ClientConfig, LogError> {
+    let mut config = client_config(options)?;
+    for (name, value) in FIXED.iter().filter(|(name, _)| {
+        matches!(*name, "enable.idempotence" | "acks" | "max.in.flight.requests.per.connection")
+    }) {
+        config.set(*name, *value);
+    }
+    // No waiting for more: what is appended while a request is in flight forms the next one.
+    config.set("linger.ms", "0");
+    config.set("batch.size", (1 << 20).to_string());
+    config.set("compression.type", "lz4");
+    config.set("message.timeout.ms", "30000");
+    config.set("request.timeout.ms", "10000");
+    config.set("queue.buffering.max.messages", "100000");
+    config.set("queue.buffering.max.kbytes", (128 << 10).to_string());
+    Ok(config)
+}
+
+/// What concerns consumers only.
+fn consumer_config(options: &KafkaOptions) -> Result<ClientConfig, LogError> {
+    let mut config = client_config(options)?;
+    for (name, value) in FIXED.iter().filter(|(name, _)| {
+        !matches!(*name, "enable.idempotence" | "acks" | "max.in.flight.requests.per.connection")
+    }) {
+        config.set(*name, *value);
+    }
+    // Assignments are explicit and nothing is committed; librdkafka wants a group's name all the same.
+    config.set("group.id", format!("daybook.{}", options.name));
+    config.set("fetch.min.bytes", "1");
+    config.set("fetch.wait.max.ms", "500");
+    config.set("fetch.queue.backoff.ms", "5");
+    config.set("fetch.error.backoff.ms", "100");
+    config.set("max.partition.fetch.bytes", (RECORD_BYTES_MAX + ENVELOPE_BYTES).to_string());
+    config.set("fetch.max.bytes", (16 << 20).to_string());
+    config.set("queued.max.messages.kbytes", (8 << 10).to_string());
+    config.set("check.crcs", "true");
+    Ok(config)
+}
+
+/// What librdkafka reports by itself, as log lines of ours.
+struct Reports;
+
+impl ClientContext for Reports {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(%error, reason, "kafka");
+    }
+}
+
+impl rdkafka::consumer::ConsumerContext for Reports {}
+
+/// An error in terms of what to do about it.
+fn from_kafka(error: &KafkaError) -> LogError {
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidMessageSize) => {
+            LogError::TooLarge { bytes: 0, max: RECORD_BYTES_MAX }
+        }
+        _ => LogError::Unavailable { what: error.to_string() },
+    }
+}
+
+impl Log for KafkaLog {
+    fn name(&self) -> &str {
+        &self.clients.options.name
+    }
+
+    fn partitions(&self) -> u32 {
+        self.clients.options.partitions
+    }
+
+    fn describe(&self) -> String {
+        format!("Kafka at {}, topics {}.*", self.clients.options.brokers, self.clients.options.name)
+    }
+
+    fn append(&self, topic: Topic, partition: PartitionId, record: Bytes, _: Durability) -> Appended {
+        if record.len() > RECORD_BYTES_MAX {
+            return Appended::done(Err(LogError::TooLarge { bytes: record.len(), max: RECORD_BYTES_MAX }));
+        }
+        match self.check_partition(partition) {
+            Ok(()) => self.appender.append(&self.clients.topic(topic), kafka_partition(partition), &record),
+            Err(error) => Appended::done(Err(error)),
+        }
+    }
+
+    fn reader(&self, topic: Topic, partition: PartitionId, from: Offset) -> Result<Box<dyn LogReader>, LogError> {
+        self.check_partition(partition)?;
+        self.consumers.reader(topic, partition, from)
+    }
+
+    fn bounds(&self, topic: Topic, partition: PartitionId) -> BoxFuture<'_, Result<Bounds, LogError>> {
+        if let Err(error) = self.check_partition(partition) {
+            return ready(Err(error)).boxed();
+        }
+        let clients = Arc::clone(&self.clients);
+        let asked = tokio::task::spawn_blocking(move || clients.bounds(topic, partition));
+        async move { asked.await.map_err(|error| LogError::Unavailable { what: error.to_string() })? }.boxed()
+    }
+
+    fn trim(&self, topic: Topic, partition: PartitionId, before: Offset) -> BoxFuture<'_, Result<(), LogError>> {
+        async move {
+            let bounds = self.bounds(topic, partition).await?;
+            if before <= bounds.first {
+                return Ok(());
+            }
+            let before = i64::try_from(before.min(bounds.next).0).unwrap_or(i64::MAX);
+            let mut list = TopicPartitionList::new();
+            let (topic, partition) = (self.clients.topic(topic), kafka_partition(partition));
+            list.add_partition_offset(&topic, partition, KafkaOffset::Offset(before))
+                .map_err(|error| from_kafka(&error))?;
+            let options = AdminOptions::new().operation_timeout(Some(REQUEST_TIMEOUT));
+            let trimmed = self.clients.admin.delete_records(&list, &options).await.map_err(|error| from_kafka(&error))?;
+            for element in trimmed.elements() {
+                element.error().map_err(|error| from_kafka(&error))?;
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,323 @@
+//! The one place that opens RocksDB: for the embedded log, the stores and the key ring.
+//!
+//! Architecture invariant: no other crate builds RocksDB options. Memory is therefore bounded in one place
+//! ([`Memory`]), and every error of RocksDB becomes one of the few that a person can act on ([`RocksError`]).
+//!
+//! ```
+//! use daybook_rocks::{Family, Memory, Spec, Wal};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let memory = Memory::new(64 << 20, 32 << 20);
+//! let db = Spec::new(folder.path(), Wal::Kept).family(Family::new("rows")).open(&memory)?;
+//! let rows = daybook_rocks::family(&db, "rows")?;
+//! db.put_cf(&rows, b"key", b"value")?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rocksdb::{
+    BlockBasedOptions, BoundColumnFamily, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode, LogLevel,
+    Options, WriteBufferManager,
+};
+
+pub use rocksdb::{
+    self, DBPinnableSlice, Direction, IteratorMode, ReadOptions, Snapshot, WriteBatch, WriteOptions,
+};
+
+/// An open database.
+pub type Db = rocksdb::DB;
+
+/// A column family of an open database.
+pub type FamilyRef<'a> = Arc<BoundColumnFamily<'a>>;
+
+/// What went wrong, in terms of what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RocksError {
+    /// Another process has it open.
+    #[error("{folder} is in use by another process")]
+    InUse {
+        /// Where.
+        folder: PathBuf,
+    },
+    /// Its bytes are not what was written.
+    #[error("damaged: {0}")]
+    Damaged(String),
+    /// No space is left.
+    #[error("no space left on the disk: {0}")]
+    Full(String),
+    /// It is not there.
+    #[error("{folder} does not exist")]
+    Missing {
+        /// Where.
+        folder: PathBuf,
+    },
+    /// Anything else, mostly input and output.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl From<rocksdb::Error> for RocksError {
+    fn from(error: rocksdb::Error) -> Self {
+        let text = error.to_string();
+        if text.contains("No space left") || text.contains("File too large") || text.contains("Disk quota") {
+            return Self::Full(text);
+        }
+        match error.kind() {
+            rocksdb::ErrorKind::Corruption => Self::Damaged(text),
+            // A table file that the manifest names is gone, or is not a table.
+            rocksdb::ErrorKind::IOError if text.contains(".sst") && text.contains("No such file") => {
+                Self::Damaged(text)
+            }
+            _ => Self::Other(text),
+        }
+    }
+}
+
+/// Memory that all databases of a process share.
+#[derive(Clone)]
+pub struct Memory {
+    cache: Cache,
+    write_buffers: WriteBufferManager,
+    write_buffer_bytes: usize,
+}
+
+impl Memory {
+    /// A block cache and a bound for all memtables together, in bytes. Both are charged to the cache's size.
+    pub fn new(cache_bytes: usize, write_buffer_bytes: usize) -> Self {
+        let cache = Cache::new_lru_cache(cache_bytes + write_buffer_bytes);
+        let write_buffers =
+            WriteBufferManager::new_write_buffer_manager_with_cache(write_buffer_bytes, false, cache.clone());
+        Self { cache, write_buffers, write_buffer_bytes }
+    }
+}
+
+impl Default for Memory {
+    /// 64 MiB of blocks, 64 MiB of memtables.
+    fn default() -> Self {
+        Self::new(64 << 20, 64 << 20)
+    }
+}
+
+/// What happens to the write-ahead log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wal {
+    /// Every write goes there; an incomplete record at its end is what a crash leaves and is dropped, any other damage
+    /// refuses to open.
+    Kept,
+    /// The same, but whatever follows damage is dropped. An operator's decision: it may drop what was acknowledged.
+    KeptTruncatingDamage,
+    /// Not used: all column families are flushed together, and what was not flushed is gone after a crash.
+    Unused,
+}
+
+/// How a column family is used.
+#[derive(Debug, Clone)]
+pub struct Family {
+    name: String,
+    append_only: bool,
+}
+
+impl Family {
+    /// Rows that are read by key and in ranges.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), append_only: false }
+    }
+
+    /// Records that are written in the order of their keys and read in ranges: no filters, stronger compression.
+    pub fn append_only(name: impl Into<String>) -> Self {
+        Self { name: name.into(), append_only: true }
+    }
+
+    fn options(&self, memory: &Memory) -> Options {
+        let mut table = BlockBasedOptions::default();
+        table.set_block_cache(&memory.cache);
+        table.set_cache_index_and_filter_blocks(true);
+        table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+        table.set_format_version(6);
+        let mut options = Options::default();
+        options.set_level_compaction_dynamic_level_bytes(true);
+        options.set_arena_block_size(256 << 10);
+        if self.append_only {
+            table.set_block_size(32 << 10);
+            options.set_write_buffer_size(memory.write_buffer_bytes / 4);
+            options.set_compression_type(DBCompressionType::Lz4);
+            options.set_bottommost_compression_type(DBCompressionType::Zstd);
+        } else {
+            table.set_block_size(8 << 10);
+            table.set_ribbon_filter(10.0);
+            options.set_write_buffer_size(memory.write_buffer_bytes / 4);
+            options.set_memtable_whole_key_filtering(true);
+            options.set_memtable_prefix_bloom_ratio(0.02);
+            options.set_compression_type(DBCompressionType::Lz4);
+        }
+        options.set_block_based_table_factory(&table);
+        options
+    }
+}
+
+/// A database to be opened.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    folder: PathBuf,
+    wal: Wal,
+    families: Vec<Family>,
+}
+
+impl Spec {
+    /// A database in a folder.
+    pub fn new(folder: impl Into<PathBuf>, wal: Wal) -> Self {
+        Self { folder: folder.into(), wal, families: Vec::new() }
+    }
+
+    /// Adds a column family.
+    #[must_use]
+    pub fn family(mut self, family: Family) -> Self {
+        self.families.push(family);
+        self
+    }
+
+    fn options(&self, memory: &Memory) -> Options {
+        let mut options = Options::default();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        options.set_paranoid_checks(true);
+        options.set_write_buffer_manager(&memory.write_buffers);
+        options.set_max_background_jobs(2);
+        options.set_max_open_files(512);
+        options.set_log_level(LogLevel::Warn);
+        options.set_keep_log_file_num(2);
+        options.set_stats_dump_period_sec(0);
+        match self.wal {
+            Wal::Kept => {
+                options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+                options.set_track_and_verify_wals_in_manifest(true);
+                options.set_max_total_wal_size(256 << 20);
+            }
+            Wal::KeptTruncatingDamage => options.set_wal_recovery_mode(DBRecoveryMode::PointInTime),
+            Wal::Unused => options.set_atomic_flush(true),
+        }
+        options
+    }
+
+    fn descriptors(&self, memory: &Memory, existing: Vec<String>) -> Vec<ColumnFamilyDescriptor> {
+        let declared = self.families.iter().map(|family| (family.name.clone(), family.options(memory)));
+        let others = existing
+            .into_iter()
+            .filter(|name| name != "default" && self.families.iter().all(|family| family.name != *name))
+            .map(|name| {
+                let options = Family::new(name.as_str()).options(memory);
+                (name, options)
+            });
+        declared.chain(others).map(|(name, options)| ColumnFamilyDescriptor::new(name, options)).collect()
+    }
+
+    /// Opens the database, creating what is missing. Column families that exist beyond those declared are opened as
+    /// [`Family::new`].
+    pub fn open(&self, memory: &Memory) -> Result<Db, RocksError> {
+        fs::create_dir_all(&self.folder).map_err(|error| self.create_error(&error))?;
+        let options = self.options(memory);
+        let existing = if self.folder.join("CURRENT").exists() {
+            Db::list_cf(&options, &self.folder)?
+        } else {
+            Vec::new()
+        };
+        Db::open_cf_descriptors(&options, &self.folder, self.descriptors(memory, existing))
+            .map_err(|error| self.open_error(error))
+    }
+
+    /// Opens the database as it is now for reading, whether or not another process has it open for writing. Needs a
+    /// folder for its own log file.
+    pub fn open_to_read(&self, memory: &Memory, scratch: &Path) -> Result<Db, RocksError> {
+        if !self.folder.join("CURRENT").exists() {
+            return Err(RocksError::Missing { folder: self.folder.clone() });
+        }
+        let mut options = self.options(memory);
+        options.create_if_missing(false);
+        options.create_missing_column_families(false);
+        options.set_max_open_files(-1);
+        let existing = Db::list_cf(&options, &self.folder)?;
+        let mut present = self.clone();
+        present.families.retain(|family| existing.contains(&family.name));
+        let descriptors = present.descriptors(memory, existing);
+        Db::open_cf_descriptors_as_secondary(&options, self.folder.as_path(), scratch, descriptors)
+            .map_err(|error| self.open_error(error))
+    }
+
+    /// Adds a column family to an open database.
+    pub fn create_family(db: &Db, family: &Family, memory: &Memory) -> Result<(), RocksError> {
+        Ok(db.create_cf(&family.name, &family.options(memory))?)
+    }
+
+    fn open_error(&self, error: rocksdb::Error) -> RocksError {
+        let text = error.to_string();
+        if text.contains("LOCK") && (text.contains("lock hold by") || text.contains("Resource temporarily unavailable"))
+        {
+            return RocksError::InUse { folder: self.folder.clone() };
+        }
+        error.into()
+    }
+
+    fn create_error(&self, error: &std::io::Error) -> RocksError {
+        let text = format!("{}: {error}", self.folder.display());
+        if error.kind() == std::io::ErrorKind::StorageFull { RocksError::Full(text) } else { RocksError::Other(text) }
+    }
+}
+
+/// A column family by name.
+pub fn family<'a>(db: &'a Db, name: &str) -> Result<FamilyRef<'a>, RocksError> {
+    db.cf_handle(name).ok_or_else(|| RocksError::Damaged(format!("column family {name} is missing")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_is_in_use_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let spec = Spec::new(folder.path().join("db"), Wal::Kept);
+        let _first = spec.open(&Memory::default()).unwrap();
+        let second = spec.open(&Memory::default()).map(|_| ());
+        assert_eq!(second, Err(RocksError::InUse { folder: folder.path().join("db") }));
+    }
+
+    #[test]
+    fn what_was_written_can_be_read_beside_the_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let spec = Spec::new(folder.path().join("db"), Wal::Kept).family(Family::append_only("log"));
+        let missing = spec.open_to_read(&Memory::default(), &folder.path().join("scratch")).map(|_| ());
+        assert!(matches!(missing, Err(RocksError::Missing { .. })));
+        let db = spec.open(&Memory::default()).unwrap();
+        db.put_cf(&family(&db, "log").unwrap(), b"a", b"1").unwrap();
+        let beside = spec.open_to_read(&Memory::default(), &folder.path().join("scratch")).unwrap();
+        assert_eq!(beside.get_cf(&family(&beside, "log").unwrap(), b"a").unwrap().unwrap(), b"1");
+    }
+
+    #[test]
+    fn a_flipped_bit_is_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let spec = Spec::new(folder.path(), Wal::Kept).family(Family::append_only("log"));
+        let db = spec.open(&Memory::default()).unwrap();
+        for i in 0..100_u32 {
+            db.put_cf(&family(&db, "log").unwrap(), i.to_be_bytes(), [7; 100]).unwrap();
+        }
+        db.flush_wal(true).unwrap();
+        drop(db);
+        let wal = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+            .max_by_key(|path| fs::metadata(path).unwrap().len())
+            .unwrap();
+        let mut bytes = fs::read(&wal).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&wal, bytes).unwrap();
+        assert!(matches!(spec.open(&Memory::default()).map(|_| ()), Err(RocksError::Damaged(_))));
+        let truncating = Spec { wal: Wal::KeptTruncatingDamage, ..spec };
+        assert!(truncating.open(&Memory::default()).is_ok());
+    }
+}

@@ -1,0 +1,6 @@
+//! What tests and benchmarks share: a real Kafka broker, the conformance suite of logs, generators.
+//!
+//! Not for: production code. Nothing that ships depends on this crate.
+
+pub mod kafka;
+pub mod log_conformance;
