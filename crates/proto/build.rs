@@ -4,8 +4,6 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use prost::Message;
-
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../../proto");
     println!("cargo:rerun-if-changed={}", root.display());
@@ -19,7 +17,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = compiler.file_descriptor_set();
 
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+    // Not `descriptors`, encoded: prost drops options that it does not know, and ours say what each field holds.
+    fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
 
     // Bytes share the buffer they were decoded from; ordered maps make an encoding a function of its message.
     prost_build::Config::new()

@@ -13,7 +13,7 @@
 //! | [`authorisation`] | questions to a policy set |
 //! | [`decide`] | the two functions that the loop, followers and replay share |
 //! | [`system`], [`governance`] | what the loop keeps, what is asked of every command |
-//! | [`code`], [`rejection`] | error codes with their pages, and reasons |
+//! | [`code`], [`rejection`], [`fields`] | error codes with their pages, reasons, checking fields |
 //!
 //! ```
 //! use daybook_kernel::chain::Head;
@@ -28,6 +28,7 @@ pub mod chain;
 pub mod code;
 pub mod decide;
 pub mod domain;
+pub mod fields;
 pub mod governance;
 pub mod hash;
 pub mod id;

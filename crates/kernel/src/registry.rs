@@ -21,6 +21,9 @@ type DecideFn = fn(&dyn Read, &str, Bytes, &Context<'_>) -> Result<Result<Vec<v1
 type FoldFn = fn(&dyn Read, &mut WriteSet, &v1::Event, &Moment<'_>) -> Result<Vec<Effect>, Fault>;
 type RespondFn = fn(&dyn Read, &TenantId, &str, &[v1::Event]) -> Result<Vec<u8>, Fault>;
 
+/// The part of the Cedar schema that says who may ask.
+const BASE_SCHEMA: &str = include_str!("../policy/base.cedarschema");
+
 /// A domain with its types erased.
 pub struct DomainEntry {
     /// [`Domain::NAME`].
@@ -241,9 +244,10 @@ impl Registry {
         crate::code::ALL.iter().chain(domains).find(|code| code.name == name).copied()
     }
 
-    /// The Cedar schema that ships: every domain's part.
+    /// The Cedar schema that ships: who may ask, and every domain's part.
     pub fn shipped_schema(&self) -> String {
-        self.domains.values().map(|domain| domain.cedar_schema).collect::<Vec<_>>().join("\n")
+        let domains = self.domains.values().map(|domain| domain.cedar_schema);
+        std::iter::once(BASE_SCHEMA).chain(domains).collect::<Vec<_>>().join("\n")
     }
 
     /// The Cedar policies that ship: every domain's part.

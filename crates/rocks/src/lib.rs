@@ -266,6 +266,11 @@ impl Spec {
     }
 }
 
+/// Names of the column families that a database has on disk.
+pub fn families_on_disk(db: &Db) -> Result<Vec<String>, RocksError> {
+    Ok(Db::list_cf(&Options::default(), db.path())?)
+}
+
 /// A column family by name.
 pub fn family<'a>(db: &'a Db, name: &str) -> Result<FamilyRef<'a>, RocksError> {
     db.cf_handle(name).ok_or_else(|| RocksError::Damaged(format!("column family {name} is missing")))

@@ -1,0 +1,120 @@
+//! Building a projection anew, beside the one that serves.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use daybook_kernel::state::{Direction, Fault, ProjectionId, Read, Rows, Span, WriteSet};
+use daybook_rocks::{Family, FamilyRef, RocksError, Spec, WriteBatch, family};
+
+use crate::families::{ProjectionVersion, family_name};
+use crate::read::{bounds, get, scan};
+use crate::{Store, StoreError, write};
+
+/// A projection that is being built. It reads as a state that holds nothing but itself, and is forgotten when it is
+/// dropped before [`Building::swap_in`].
+pub struct Building {
+    store: Arc<Store>,
+    built: ProjectionVersion,
+    family: String,
+    swapped: bool,
+}
+
+impl Building {
+    pub(crate) fn start(store: Arc<Store>, projection: ProjectionId) -> Result<Self, StoreError> {
+        let unknown = || StoreError::Failed(format!("there is no projection {}", projection.0));
+        let (serving, wanted_version) = store.families.version(projection).ok_or_else(unknown)?;
+        let built =
+            ProjectionVersion { generation: serving.generation + 1, version: wanted_version, ..serving };
+        let family = family_name(&built.name, built.generation);
+        if store.db.cf_handle(&family).is_some() {
+            return Err(StoreError::Failed(format!("projection {} is being built already", built.name)));
+        }
+        Spec::create_family(&store.db, &Family::new(family.as_str()), &store.memory)?;
+        Ok(Self { store, built, family, swapped: false })
+    }
+
+    /// What is being built.
+    pub fn projection(&self) -> &ProjectionVersion {
+        &self.built
+    }
+
+    fn family(&self) -> Result<FamilyRef<'_>, StoreError> {
+        Ok(family(&self.store.db, &self.family)?)
+    }
+
+    /// Writes what decisions changed in this projection; what they changed elsewhere is passed over.
+    pub fn write<'a>(&self, writes: impl IntoIterator<Item = &'a WriteSet>) -> Result<(), StoreError> {
+        let mut batch = WriteBatch::default();
+        let family = self.family()?;
+        for (projection, key, value) in writes.into_iter().flat_map(WriteSet::iter) {
+            match value {
+                _ if projection != self.built.id => {}
+                Some(value) => batch.put_cf(&family, key, value),
+                None => batch.delete_cf(&family, key),
+            }
+        }
+        write(&self.store.db, batch)
+    }
+
+    /// How many rows it has, and how many of them and of the serving projection's are not the same in both.
+    pub fn compare(&self) -> Result<(u64, u64), StoreError> {
+        let everything = Span { start: Vec::new(), end: None };
+        let live = self.store.live();
+        let mut serving = live.scan(self.built.id, everything.clone(), Direction::Ascending).peekable();
+        let (mut rows, mut differing) = (0, 0);
+        for row in self.scan(self.built.id, everything, Direction::Ascending) {
+            let row = row?;
+            rows += 1;
+            while serving.next_if(|other| matches!(other, Ok((key, _)) if *key < row.0)).is_some() {
+                differing += 1;
+            }
+            match serving.next_if(|other| matches!(other, Ok((key, _)) if *key == row.0)) {
+                Some(other) if other.as_ref().is_ok_and(|other| *other == row) => {}
+                _ => differing += 1,
+            }
+        }
+        for rest in serving {
+            rest?;
+            differing += 1;
+        }
+        Ok((rows, differing))
+    }
+
+    /// Lets it serve from now on. Only the writer of the store may call this, when both projections stand at the same
+    /// head.
+    pub fn swap_in(mut self) -> Result<(), StoreError> {
+        self.store.families.swap(&self.store.db, &self.built)?;
+        self.swapped = true;
+        Ok(())
+    }
+}
+
+impl Drop for Building {
+    fn drop(&mut self) {
+        if !self.swapped
+            && let Err(error) = self.store.db.drop_cf(&self.family).map_err(RocksError::from)
+        {
+            // It is dropped at the next start.
+            let _ = error;
+        }
+    }
+}
+
+impl Read for Building {
+    fn get(&self, projection: ProjectionId, key: &[u8]) -> Result<Option<Bytes>, Fault> {
+        if projection != self.built.id {
+            return Ok(None);
+        }
+        get(&self.store.db, &self.family()?, key)
+    }
+
+    fn scan(&self, projection: ProjectionId, span: Span, direction: Direction) -> Rows<'_> {
+        if projection != self.built.id {
+            return Box::new(std::iter::empty());
+        }
+        match self.family() {
+            Ok(family) => scan(self.store.db.raw_iterator_cf_opt(&family, bounds(&span)), direction),
+            Err(error) => Box::new(std::iter::once(Err(error.into()))),
+        }
+    }
+}

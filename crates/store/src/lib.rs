@@ -1,0 +1,188 @@
+//! The state of one partition on RocksDB.
+//!
+//! Rows and head are written together in one batch, without a write-ahead log: the log is the write-ahead log. After a
+//! crash a store is at some earlier head, whole, and catches up by reading the log. All column families are flushed
+//! together, so that "whole" stays true.
+//!
+//! Each projection has a column family of its own, so that it can be folded again from the log beside the live one and
+//! swapped in ([`Building`]) while the store serves.
+//!
+//! Architecture invariant: this crate does not know what a row means. It reads and writes what the kernel's typed
+//! tables ask for.
+
+mod building;
+mod error;
+mod families;
+mod read;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use daybook_kernel::chain::Head;
+use daybook_kernel::hash::Hash;
+use daybook_kernel::id::{Epoch, Offset};
+use daybook_kernel::state::{ProjectionId, WriteSet};
+use daybook_kernel::time::Timestamp;
+use daybook_proto::system::v1::HeadRow;
+use daybook_rocks::{Db, Family, Memory, RocksError, Spec, Wal, WriteBatch, WriteOptions, family};
+use prost::Message;
+
+pub use building::Building;
+pub use error::{StoreError, codes};
+pub use families::ProjectionVersion;
+pub use read::{Live, Snapshot};
+
+use families::Families;
+
+const META: &str = "meta";
+const HEAD: &[u8] = b"head";
+const GENESIS: &[u8] = b"genesis";
+
+/// The state of one partition.
+pub struct Store {
+    db: Db,
+    families: Families,
+    memory: Memory,
+}
+
+impl Store {
+    /// Opens the store of a partition, creating it if there is none. `genesis` is the head of the empty log: a store
+    /// that belongs to another log or partition is refused. `projections` are those that this release folds.
+    pub fn open(
+        folder: &Path,
+        genesis: &Head,
+        projections: &[ProjectionVersion],
+        memory: &Memory,
+    ) -> Result<(Self, Head), StoreError> {
+        let spec = Spec::new(folder, Wal::Unused).family(Family::new(META));
+        Self::set_up(spec.open(memory)?, folder, genesis, projections, memory)
+    }
+
+    fn set_up(
+        db: Db,
+        folder: &Path,
+        genesis: &Head,
+        projections: &[ProjectionVersion],
+        memory: &Memory,
+    ) -> Result<(Self, Head), StoreError> {
+        let stored = db.get_cf(&family(&db, META)?, GENESIS).map_err(RocksError::from)?;
+        match stored {
+            None => put_meta(&db, GENESIS, genesis.hash.as_bytes())?,
+            Some(stored) if stored == genesis.hash.as_bytes() => {}
+            Some(_) => return Err(StoreError::OfAnotherLog { folder: folder.to_owned() }),
+        }
+        let head = match db.get_cf(&family(&db, META)?, HEAD).map_err(RocksError::from)? {
+            None => genesis.clone(),
+            Some(row) => decode_head(&row)?,
+        };
+        let families = Families::open(&db, projections, memory)?;
+        Ok((Self { db, families, memory: memory.clone() }, head))
+    }
+
+    /// Writes what decisions changed, and the head they led to, in one batch.
+    pub fn commit<'a>(
+        &self,
+        writes: impl IntoIterator<Item = &'a WriteSet>,
+        head: &Head,
+    ) -> Result<(), StoreError> {
+        let mut batch = WriteBatch::default();
+        for set in writes {
+            for (projection, key, value) in set.iter() {
+                let family = self.families.current(&self.db, projection)?;
+                match value {
+                    Some(value) => batch.put_cf(&family, key, value),
+                    None => batch.delete_cf(&family, key),
+                }
+            }
+        }
+        batch.put_cf(&family(&self.db, META)?, HEAD, encode_head(head));
+        write(&self.db, batch)
+    }
+
+    /// The state as it is, changing under the reader's eyes.
+    pub fn live(&self) -> Live<'_> {
+        Live::new(self)
+    }
+
+    /// The state as it is now, with its head.
+    pub fn snapshot(&self) -> Result<(Snapshot<'_>, Head), StoreError> {
+        let snapshot = Snapshot::new(self);
+        let head = snapshot.head()?;
+        Ok((snapshot, head))
+    }
+
+    /// Writes everything to disk, so that the next start has little to catch up with.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        let names = self.families.names();
+        let families = names.iter().map(|name| family(&self.db, name)).collect::<Result<Vec<_>, _>>()?;
+        let meta = family(&self.db, META)?;
+        let all: Vec<_> = families.iter().chain([&meta]).collect();
+        let options = daybook_rocks::rocksdb::FlushOptions::default();
+        Ok(self.db.flush_cfs_opt(&all, &options).map_err(RocksError::from)?)
+    }
+
+    /// Projections whose rows were folded by another version of the code. They must be built again before they serve.
+    pub fn outdated(&self) -> Vec<ProjectionId> {
+        self.families.outdated()
+    }
+
+    /// The projections with their generations.
+    pub fn projections(&self) -> Vec<ProjectionVersion> {
+        self.families.versions()
+    }
+
+    /// How many rows a projection has, as RocksDB estimates it.
+    pub fn estimated_rows(&self, projection: ProjectionId) -> Result<u64, StoreError> {
+        let family = self.families.current(&self.db, projection)?;
+        let rows = self.db.property_int_value_cf(&family, "rocksdb.estimate-num-keys").map_err(RocksError::from)?;
+        Ok(rows.unwrap_or_default())
+    }
+
+    /// Starts to build a projection anew, beside the live one.
+    pub fn build(self: &Arc<Self>, projection: ProjectionId) -> Result<Building, StoreError> {
+        Building::start(Arc::clone(self), projection)
+    }
+}
+
+/// Writes a batch without a write-ahead log.
+fn write(db: &Db, batch: WriteBatch) -> Result<(), StoreError> {
+    let mut options = WriteOptions::default();
+    options.disable_wal(true);
+    Ok(db.write_opt(batch, &options).map_err(RocksError::from)?)
+}
+
+fn put_meta(db: &Db, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+    let mut batch = WriteBatch::default();
+    batch.put_cf(&family(db, META)?, key, value);
+    write(db, batch)
+}
+
+fn encode_head(head: &Head) -> Vec<u8> {
+    HeadRow {
+        hash: head.hash.to_bytes(),
+        next_record: head.next_record.0,
+        next_command: head.next_command.0,
+        epoch: head.epoch.0,
+        now_us: head.now.as_micros(),
+        owner: head.owner.clone(),
+        owner_address: head.owner_address.clone(),
+    }
+    .encode_to_vec()
+}
+
+fn decode_head(row: &[u8]) -> Result<Head, StoreError> {
+    let damaged = || StoreError::Damaged("its head cannot be read".to_owned());
+    let row = HeadRow::decode(row).map_err(|_| damaged())?;
+    Ok(Head {
+        hash: Hash::from_slice(&row.hash).ok_or_else(damaged)?,
+        next_record: Offset(row.next_record),
+        next_command: Offset(row.next_command),
+        epoch: Epoch(row.epoch),
+        now: Timestamp::from_micros(row.now_us),
+        owner: row.owner,
+        owner_address: row.owner_address,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,195 @@
+//! What the store promises.
+
+use std::fs;
+
+use daybook_kernel::id::PartitionId;
+use daybook_kernel::state::{Direction, Read, Span};
+
+use super::*;
+
+const P: ProjectionId = ProjectionId(7);
+
+fn projections(version: u32) -> Vec<ProjectionVersion> {
+    vec![
+        ProjectionVersion { id: ProjectionId::SYSTEM, name: "system".into(), version: 1, generation: 0 },
+        ProjectionVersion { id: P, name: "example".into(), version, generation: 0 },
+    ]
+}
+
+fn genesis() -> Head {
+    Head::genesis("test", 1, PartitionId(0))
+}
+
+fn open(folder: &Path) -> (Arc<Store>, Head) {
+    let (store, head) = Store::open(folder, &genesis(), &projections(1), &Memory::default()).unwrap();
+    (Arc::new(store), head)
+}
+
+fn set(rows: &[(&str, Option<&str>)]) -> WriteSet {
+    let mut writes = WriteSet::default();
+    for (key, value) in rows {
+        match value {
+            Some(value) => writes.put(P, key.as_bytes().to_vec(), value.as_bytes().to_vec()),
+            None => writes.delete(P, key.as_bytes().to_vec()),
+        }
+    }
+    writes
+}
+
+fn at(next_command: u64) -> Head {
+    Head { next_command: Offset(next_command), next_record: Offset(next_command), ..genesis() }
+}
+
+fn keys(state: &dyn Read, span: Span, direction: Direction) -> Vec<String> {
+    state.scan(P, span, direction).map(|row| String::from_utf8(row.unwrap().0.to_vec()).unwrap()).collect()
+}
+
+fn span(start: &str, end: Option<&str>) -> Span {
+    Span { start: start.as_bytes().to_vec(), end: end.map(|end| end.as_bytes().to_vec()) }
+}
+
+#[test]
+fn a_new_store_stands_at_genesis() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, head) = open(folder.path());
+    assert_eq!(head, genesis());
+    assert!(store.outdated().is_empty());
+}
+
+#[test]
+fn rows_and_head_are_written_and_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    store.commit([&set(&[("a", Some("1")), ("b", Some("2")), ("c", Some("3"))])], &at(1)).unwrap();
+    let (snapshot, head) = store.snapshot().unwrap();
+    assert_eq!(head, at(1));
+    store.commit([&set(&[("b", None), ("d", Some("4"))])], &at(2)).unwrap();
+    assert_eq!(keys(&snapshot, span("", None), Direction::Ascending), ["a", "b", "c"], "a snapshot does not move");
+    assert_eq!(keys(&store.live(), span("", None), Direction::Descending), ["d", "c", "a"]);
+    assert_eq!(keys(&store.live(), span("b", Some("d")), Direction::Ascending), ["c"]);
+    assert_eq!(keys(&store.live(), span("d", Some("b")), Direction::Ascending), Vec::<String>::new());
+    assert_eq!(store.live().get(P, b"d").unwrap().unwrap(), "4");
+    assert_eq!(store.live().get(P, b"b").unwrap(), None);
+}
+
+#[test]
+fn what_was_flushed_is_there_after_reopening() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    store.commit([&set(&[("a", Some("1"))])], &at(5)).unwrap();
+    store.flush().unwrap();
+    drop(store);
+    let (store, head) = open(folder.path());
+    assert_eq!(head, at(5));
+    assert_eq!(store.live().get(P, b"a").unwrap().unwrap(), "1");
+}
+
+/// A crash is a copy of the files at some moment: what was not flushed is gone, and rows and head agree.
+#[test]
+fn after_a_crash_rows_and_head_belong_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(&folder.path().join("live"));
+    for i in 1..=50_u64 {
+        store.commit([&set(&[(&format!("{i:03}"), Some("x"))])], &at(i)).unwrap();
+        if i % 17 == 0 {
+            store.flush().unwrap();
+        }
+        if i % 10 == 0 {
+            let copy = folder.path().join(format!("copy-{i}"));
+            fs::create_dir(&copy).unwrap();
+            for entry in fs::read_dir(folder.path().join("live")).unwrap() {
+                let entry = entry.unwrap();
+                if entry.file_name() != "LOCK" {
+                    fs::copy(entry.path(), copy.join(entry.file_name())).unwrap();
+                }
+            }
+            let (after, head) = open(&copy);
+            assert_eq!(head.next_command.0, i / 17 * 17, "the last flush");
+            assert_eq!(keys(&after.live(), span("", None), Direction::Ascending).len() as u64, head.next_command.0);
+        }
+    }
+}
+
+#[test]
+fn the_store_of_another_log_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()));
+    let other = Head::genesis("other", 1, PartitionId(0));
+    let refused = Store::open(folder.path(), &other, &projections(1), &Memory::default()).map(|_| ());
+    assert!(matches!(refused, Err(StoreError::OfAnotherLog { .. })), "{refused:?}");
+}
+
+#[test]
+fn a_projection_is_built_beside_the_live_one_and_swapped() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    store.commit([&set(&[("a", Some("wrong")), ("b", Some("2")), ("z", Some("left over"))])], &at(3)).unwrap();
+
+    let building = store.build(P).unwrap();
+    assert!(store.build(P).is_err(), "one build at a time");
+    let mut elsewhere = WriteSet::default();
+    elsewhere.put(ProjectionId::SYSTEM, b"s".to_vec(), b"1".to_vec());
+    building.write([&set(&[("a", Some("1")), ("b", Some("2")), ("c", Some("3"))]), &elsewhere]).unwrap();
+    assert_eq!(building.get(P, b"a").unwrap().unwrap(), "1");
+    assert_eq!(building.get(ProjectionId::SYSTEM, b"s").unwrap(), None, "only itself");
+    assert_eq!(store.live().get(P, b"a").unwrap().unwrap(), "wrong", "the live one serves");
+    assert_eq!(building.compare().unwrap(), (3, 3), "a differs, c is missing, z is left over");
+
+    building.swap_in().unwrap();
+    assert_eq!(keys(&store.live(), span("", None), Direction::Ascending), ["a", "b", "c"]);
+    store.commit([&set(&[("d", Some("4"))])], &at(4)).unwrap();
+    store.flush().unwrap();
+    drop(store);
+    let (store, head) = open(folder.path());
+    assert_eq!((head, store.projections()[1].generation), (at(4), 2));
+    assert_eq!(keys(&store.live(), span("", None), Direction::Ascending), ["a", "b", "c", "d"]);
+}
+
+#[test]
+fn a_build_that_is_given_up_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    drop(store.build(P).unwrap());
+    let building = store.build(P).unwrap();
+    building.write([&set(&[("a", Some("1"))])]).unwrap();
+    std::mem::forget(building);
+    store.flush().unwrap();
+    drop(store);
+    // The forgotten build holds the store open; what a killed process leaves is a copy of its files.
+    let copy = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+    }
+    let (store, _) = open(copy.path());
+    assert_eq!(store.projections()[1].generation, 1);
+    assert!(store.build(P).is_ok());
+}
+
+#[test]
+fn rows_of_another_version_are_outdated() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    store.flush().unwrap();
+    drop(store);
+    let (store, _) = Store::open(folder.path(), &genesis(), &projections(2), &Memory::default()).unwrap();
+    let store = Arc::new(store);
+    assert_eq!(store.outdated(), [P]);
+    store.build(P).unwrap().swap_in().unwrap();
+    assert!(store.outdated().is_empty());
+}
+
+#[test]
+fn damage_is_reported_as_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    store.commit([&set(&[("a", Some("1"))])], &at(1)).unwrap();
+    store.flush().unwrap();
+    drop(store);
+    let tables = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    for table in tables.filter(|path| path.extension().is_some_and(|extension| extension == "sst")) {
+        fs::remove_file(table).unwrap();
+    }
+    let refused = Store::open(folder.path(), &genesis(), &projections(1), &Memory::default()).map(|_| ());
+    assert!(matches!(refused, Err(StoreError::Damaged(_))), "{refused:?}");
+}

@@ -1,0 +1,107 @@
+//! Putting a published policy set in force on every partition.
+
+use daybook_kernel::authorisation::Authorisation;
+use daybook_kernel::domain::{Command, Context};
+use daybook_kernel::fields::Fields;
+use daybook_kernel::hash::Hash;
+use daybook_kernel::id::TenantId;
+use daybook_kernel::rejection::{Refusal, Rejection, Violations};
+use daybook_kernel::state::Fault;
+use daybook_proto::log::v1::{Actor, actor::Kind};
+use daybook_proto::platform::v1;
+use platform_projection::{Event, Platform, Tables, find_policy_set};
+
+use crate::publish_policy_set::{PublishPolicySet, invalid};
+use crate::{NAMESPACE, codes};
+
+/// Puts a policy set in force.
+#[derive(Debug, Clone)]
+pub struct ActivatePolicySet {
+    policy_set_hash: String,
+    reason: String,
+}
+
+impl Command for ActivatePolicySet {
+    type Request = v1::ActivatePolicySetRequest;
+    type Response = v1::ActivatePolicySetResponse;
+    type Projection = Platform;
+    const KIND: &'static str = "ActivatePolicySet";
+
+    fn parse(request: Self::Request) -> Result<Self, Violations> {
+        let mut fields = Fields::new();
+        let policy_set_hash = fields.identifier("policy_set_hash", request.policy_set_hash);
+        let reason = fields.required_text("reason", request.reason, 2_000);
+        fields.finish(Self { policy_set_hash, reason })
+    }
+
+    fn authorisation(&self, _: &Tables<'_>, _: &Context<'_>) -> Result<Option<Authorisation>, Refusal> {
+        Ok(Some(Authorisation::new(NAMESPACE, Self::KIND, "PolicySet", &self.policy_set_hash)))
+    }
+
+    fn decide(&self, tables: &Tables<'_>, ctx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        let hash = find_policy_set(tables, &self.policy_set_hash)?;
+        let missing = || Fault::Damaged(format!("policy set {hash} has no row"));
+        let set = tables.policy_sets().get((hash.as_bytes(),))?.ok_or_else(missing)?;
+        let loaded = ctx.load_policy_set(&set.policies, &set.schema).map_err(|problems| invalid(&problems))?;
+        if !leaves_a_way_back(ctx, loaded)? {
+            let message = format!(
+                "under policy set {} neither the role admin nor {} could publish and activate another; it was not \
+                 activated; permit {NAMESPACE}::{} and {NAMESPACE}::{} to somebody",
+                set.policy_set_hash,
+                ctx.actor.id,
+                PublishPolicySet::KIND,
+                Self::KIND
+            );
+            return Err(Rejection::new(codes::POLICY_LOCKS_OUT_ADMINS, message).into());
+        }
+        let revision = tables.activation().get(())?.map_or(1, |row| row.revision + 1);
+        Ok(vec![Event::PolicySetActivated(v1::PolicySetActivated {
+            policy_set_hash: set.policy_set_hash,
+            policies: set.policies,
+            schema: set.schema,
+            reason: self.reason.clone(),
+            revision,
+            partitions: ctx.partitions,
+        })])
+    }
+
+    fn respond(tables: &Tables<'_>, events: &[Event]) -> Result<Self::Response, Fault> {
+        let activated = events.iter().find_map(|event| match event {
+            Event::PolicySetActivated(event) => Some(event),
+            _ => None,
+        });
+        let hash = activated.and_then(|event| Hash::from_hex(&event.policy_set_hash));
+        let row = match &hash {
+            Some(hash) => tables.policy_sets().get((hash.as_bytes(),))?,
+            None => None,
+        };
+        let policy_set = row.zip(activated).map(|(set, event)| v1::PolicySet {
+            policies: String::new(),
+            schema: String::new(),
+            active: true,
+            partitions: event.partitions,
+            ..set
+        });
+        Ok(v1::ActivatePolicySetResponse { receipt: None, policy_set })
+    }
+}
+
+/// Whether an administrator, or at least the one who asks, could still change policies under the set.
+fn leaves_a_way_back(ctx: &Context<'_>, set: Hash) -> Result<bool, Fault> {
+    let admin = Actor {
+        kind: Kind::User.into(),
+        id: "administrator".to_owned(),
+        roles: vec!["admin".to_owned()],
+        tenant_ids: vec![TenantId::platform().as_str().to_owned()],
+    };
+    for actor in [&admin, ctx.actor] {
+        let mut permitted = true;
+        for action in [PublishPolicySet::KIND, ActivatePolicySet::KIND] {
+            permitted &= ctx.ask(set, actor, &Authorisation::new(NAMESPACE, action, "PolicySet", "new"))?.permitted;
+        }
+        if permitted {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
