@@ -32,6 +32,8 @@ use crate::time::Timestamp;
 pub struct Head {
     /// Hash of the last accepted record.
     pub hash: Hash,
+    /// Where that record stands; `None` on an empty log.
+    pub record: Option<Offset>,
     /// Where to read on in the decisions topic.
     pub next_record: Offset,
     /// The first command without a decision.
@@ -51,6 +53,7 @@ impl Head {
     pub fn genesis(log_name: &str, partitions: u32, partition: PartitionId) -> Self {
         Self {
             hash: Hash::genesis(log_name, partitions, partition.0),
+            record: None,
             next_record: Offset(0),
             next_command: Offset(0),
             epoch: Epoch(0),
@@ -67,7 +70,7 @@ impl Head {
         self.next_record = offset.next();
         let record = DecisionRecord::read(bytes).map_err(|_| Dropped::Malformed)?;
         self.check(&record)?;
-        self.advance(&record);
+        self.advance(offset, &record);
         Ok(record)
     }
 
@@ -85,9 +88,11 @@ impl Head {
         if continues && time >= self.now { Ok(()) } else { Err(Dropped::DoesNotContinue) }
     }
 
-    /// Moves past a record that counts. `next_record` is left alone.
-    pub fn advance(&mut self, record: &DecisionRecord) {
+    /// Moves past the record at `offset`, which counts.
+    pub fn advance(&mut self, offset: Offset, record: &DecisionRecord) {
         debug_assert_eq!(self.check(record), Ok(()));
+        self.next_record = offset.next();
+        self.record = Some(offset);
         self.hash = record.hash;
         self.epoch = record.epoch;
         match &record.body {
@@ -177,7 +182,7 @@ mod tests {
         offer(&mut head, &first).unwrap();
         let mut ahead = head.clone();
         let lost = batch(&ahead, 1);
-        ahead.advance(&lost);
+        ahead.advance(ahead.next_record, &lost);
         let after = batch(&ahead, 1);
         assert_eq!(offer(&mut head, &after), Err(Dropped::NotTheHead));
     }
@@ -272,12 +277,14 @@ mod tests {
                     Step::TakeOver(writer) => {
                         let record = takeover(&believed[writer], &writer.to_string());
                         log.push(record.bytes.clone());
-                        believed[writer].advance(&record);
+                        let believed = &mut believed[writer];
+                        believed.advance(believed.next_record, &record);
                     }
                     Step::Decide(writer, count) if believed[writer].epoch > Epoch(0) => {
                         let record = batch(&believed[writer], count);
                         log.push(record.bytes.clone());
-                        believed[writer].advance(&record);
+                        let believed = &mut believed[writer];
+                        believed.advance(believed.next_record, &record);
                     }
                     Step::Decide(..) => {}
                     Step::Repeat(index) if !log.is_empty() => {

@@ -94,6 +94,8 @@ error_codes! { "../../../docs/errors/";
     MALFORMED_RECORD: InvalidArgument;
     /// The decision would be larger than a record may be.
     DECISION_TOO_LARGE: ResourceExhausted;
+    /// The timer was cancelled or set anew after it fired.
+    TIMER_REPLACED: FailedPrecondition;
     /// The effect whose outcome this is has been recorded already.
     EFFECT_ALREADY_RECORDED: FailedPrecondition;
     /// Parked: the payload is not what its kind says.

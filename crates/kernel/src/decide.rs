@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use daybook_proto::log::v1::{self, decision::Outcome, origin::Source};
-use daybook_proto::system::v1::{DedupRow, OutboxRow, ParkedRow};
+use daybook_proto::system::v1::{DedupRow, OutboxRow, ParkedRow, TimerRow};
 use prost::Message;
 
 use crate::authorisation::{Authorisation, Authority};
@@ -202,19 +202,26 @@ impl Decider {
         command: &v1::CommandRecord,
         tenant: &TenantId,
         stream_key: &StreamKey,
-        asked_by: AskedBy,
+        asked_by: AskedBy<'_>,
     ) -> Result<Option<Rejection>, Fault> {
         let internal = self.registry.get(&command.domain).and_then(|domain| domain.is_internal(&command.kind));
         if internal != Some(asked_by != AskedBy::Caller) {
             return Ok(Some(unknown_kind(command)));
         }
+        // Due timers and outcomes of effects are consequences of what was decided before: neither a suspension nor a
+        // parked key stops them, or they would be lost.
         match asked_by {
-            // Due timers and outcomes of effects are consequences of what was decided before: neither a suspension nor
-            // a parked key stops them, or they would be lost.
-            AskedBy::Timer => return Ok(None),
-            AskedBy::Effect { command_offset, index } => {
+            AskedBy::Timer(timer) => {
+                let row = system::Tables::from(View::new(state, tenant)).timer_rows().get((&timer.timer_id,))?;
+                if row.is_some_and(|row| is_firing_of(timer, &row)) {
+                    return Ok(None);
+                }
+                let message = "this timer was cancelled or set anew since it fired; nothing was done";
+                return Ok(Some(Rejection::new(code::TIMER_REPLACED, message)));
+            }
+            AskedBy::Effect(effect) => {
                 let outbox = system::Tables::from(View::new(state, TenantId::partition())).outbox();
-                if outbox.contains((command_offset, index))? {
+                if outbox.contains((effect.command_offset, effect.index))? {
                     return Ok(None);
                 }
                 let message = "the outcome of this effect has been recorded already; nothing was done";
@@ -228,6 +235,7 @@ impl Decider {
             AskedBy::Caller | AskedBy::Stream => {}
         }
         match governance::tenant(state, tenant)? {
+            None if tenant.is_platform() => {}
             None => {
                 let message = format!("tenant {tenant} is not known; nothing was done; create it first");
                 return Ok(Some(Rejection::new(code::TENANT_UNKNOWN, message).with("tenant_id", tenant.as_str())));
@@ -276,10 +284,9 @@ impl Decider {
         system::TablesMut::from(ViewMut::new(state, &mut writes, &tenant)).dedup().put((id.as_bytes(),), &first);
         match decision.origin.as_ref().and_then(|origin| origin.source.as_ref()) {
             Some(Source::Timer(timer)) => {
-                let due = timer.due_at.as_ref().and_then(|due| Timestamp::from_proto(due).ok());
-                let mut timers = ViewMut::new(state, &mut writes, &tenant);
-                let mut timers = timers.timers();
-                if due.is_some() && timers.due(&timer.timer_id)? == due {
+                let mut view = ViewMut::new(state, &mut writes, &tenant);
+                let mut timers = view.timers();
+                if timers.get(&timer.timer_id)?.is_some_and(|row| is_firing_of(timer, &row)) {
                     timers.cancel(&timer.timer_id)?;
                 }
             }
@@ -358,28 +365,32 @@ impl Decider {
 }
 
 /// On whose behalf a command stands on the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum AskedBy {
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum AskedBy<'a> {
     /// Somebody at a door.
     Caller,
     /// A timer of this stream.
-    Timer,
+    Timer(&'a v1::TimerOrigin),
     /// An effect of this partition.
-    Effect { command_offset: u64, index: u32 },
+    Effect(&'a v1::EffectOrigin),
     /// Another stream, by an effect of its own.
     Stream,
 }
 
-impl AskedBy {
-    fn of(command: &v1::CommandRecord, actor: &v1::Actor) -> Self {
+/// Whether a timer that is set is the one that fired.
+fn is_firing_of(fired: &v1::TimerOrigin, set: &TimerRow) -> bool {
+    let due = fired.due_at.as_ref().and_then(|due| Timestamp::from_proto(due).ok());
+    due == Some(Timestamp::from_micros(set.due_us)) && fired.set_at == set.set_at
+}
+
+impl<'a> AskedBy<'a> {
+    fn of(command: &'a v1::CommandRecord, actor: &v1::Actor) -> Self {
         if actor.kind() != v1::actor::Kind::System {
             return Self::Caller;
         }
         match command.origin.as_ref().and_then(|origin| origin.source.as_ref()) {
-            Some(Source::Timer(_)) => Self::Timer,
-            Some(Source::Effect(effect)) => {
-                Self::Effect { command_offset: effect.command_offset, index: effect.index }
-            }
+            Some(Source::Timer(timer)) => Self::Timer(timer),
+            Some(Source::Effect(effect)) => Self::Effect(effect),
             None => Self::Stream,
         }
     }

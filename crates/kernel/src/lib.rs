@@ -11,7 +11,7 @@
 //! | [`key`], [`state`], [`table`] | ordered bytes, overlays, typed tables of one tenant |
 //! | [`domain`], [`registry`] | what a domain is, and the domains of a node |
 //! | [`authorisation`] | questions to a policy set |
-//! | [`decide`] | the two functions that the loop, followers and replay share |
+//! | [`decide`], [`apply`] | the functions that the loop, followers and replay share |
 //! | [`system`], [`governance`] | what the loop keeps, what is asked of every command |
 //! | [`code`], [`rejection`], [`fields`] | error codes with their pages, reasons, checking fields |
 //!
@@ -23,6 +23,7 @@
 //! assert!(head.offer(Offset(0), "not a record".into()).is_err(), "dropped: it does not name the head");
 //! ```
 
+pub mod apply;
 pub mod authorisation;
 pub mod chain;
 pub mod code;

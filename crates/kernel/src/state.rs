@@ -104,9 +104,14 @@ impl WriteSet {
         self.projections.values().map(BTreeMap::len).sum()
     }
 
-    /// Keeps only what concerns one projection.
-    pub fn retain(&mut self, projection: ProjectionId) {
-        self.projections.retain(|id, _| *id == projection);
+    /// Whether anything is to be written in a projection.
+    pub fn touches_projection(&self, projection: ProjectionId) -> bool {
+        self.projections.get(&projection).is_some_and(|rows| !rows.is_empty())
+    }
+
+    /// Whether anything is to be written in a span.
+    pub fn touches(&self, projection: ProjectionId, span: &Span) -> bool {
+        self.span(projection, span).is_some_and(|mut rows| rows.next().is_some())
     }
 
     /// Takes over all that `later` says; where both speak of a key, `later` is right.
@@ -257,6 +262,20 @@ impl Read for Metered<'_> {
     fn scan(&self, projection: ProjectionId, span: Span, direction: Direction) -> Rows<'_> {
         let rows = self.inner.scan(projection, span, direction);
         Box::new(rows.map(|row| self.charge().and(row)))
+    }
+}
+
+/// State without a row.
+#[derive(Debug, Clone, Copy)]
+pub struct Nothing;
+
+impl Read for Nothing {
+    fn get(&self, _: ProjectionId, _: &[u8]) -> Result<Option<Bytes>, Fault> {
+        Ok(None)
+    }
+
+    fn scan(&self, _: ProjectionId, _: Span, _: Direction) -> Rows<'_> {
+        Box::new(std::iter::empty())
     }
 }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 use daybook_proto::system::v1::{DedupRow, Mark, OutboxRow, ParkedRow, TimerRow};
 use prost::Message;
 
-use crate::id::{StreamKey, TenantId};
+use crate::domain::Moment;
+use crate::id::{Offset, StreamKey, TenantId};
+use crate::key::All;
 use crate::state::{Fault, ProjectionId, Read, WriteSet};
 use crate::table::{View, ViewMut};
 use crate::time::Timestamp;
@@ -51,17 +53,23 @@ impl<'a> Timers<'a> {
         Self { below, writes, tenant }
     }
 
-    /// When a timer is due.
-    pub fn due(&mut self, id: &str) -> Result<Option<Timestamp>, Fault> {
-        let row = TablesMut::from(ViewMut::new(self.below, self.writes, self.tenant)).timer_rows().get((id,))?;
-        Ok(row.map(|row| Timestamp::from_micros(row.due_us)))
+    /// A timer that is set.
+    pub fn get(&mut self, id: &str) -> Result<Option<TimerRow>, Fault> {
+        TablesMut::from(ViewMut::new(self.below, self.writes, self.tenant)).timer_rows().get((id,))
     }
 
     /// Sets a timer, in place of one with the same id.
-    pub fn set(&mut self, id: &str, due: Timestamp, command: TimerCommand<'_>) -> Result<(), Fault> {
+    pub fn set(
+        &mut self,
+        id: &str,
+        due: Timestamp,
+        moment: &Moment<'_>,
+        command: TimerCommand<'_>,
+    ) -> Result<(), Fault> {
         self.cancel(id)?;
         let row = TimerRow {
             due_us: due.as_micros(),
+            set_at: moment.position.offset.0,
             domain: command.domain.to_owned(),
             stream_key: command.stream_key.as_str().to_owned(),
             kind: command.kind.to_owned(),
@@ -107,7 +115,7 @@ pub fn due_timers(
     limit: usize,
 ) -> Result<(Vec<DueTimer>, Option<Timestamp>), Fault> {
     let mut due = Vec::new();
-    for row in Tables::from(View::new(state, TenantId::partition())).timers_due().scan(crate::key::All) {
+    for row in Tables::from(View::new(state, TenantId::partition())).timers_due().scan(All) {
         let ((due_us, tenant, id), Mark {}) = row?;
         let at = Timestamp::from_micros(due_us);
         if at > now || due.len() == limit {
@@ -119,6 +127,46 @@ pub fn due_timers(
         due.push(DueTimer { tenant, id, due: at, row });
     }
     Ok((due, None))
+}
+
+/// Effects that are open, from the one after `after`, at most `limit`, with the command and index that asked for them.
+pub fn open_effects(
+    state: &dyn Read,
+    after: Option<(Offset, u32)>,
+    limit: usize,
+) -> Result<Vec<((Offset, u32), OutboxRow)>, Fault> {
+    let outbox = Tables::from(View::new(state, TenantId::partition())).outbox();
+    let from = after.map_or((0, 0), |(offset, index)| (offset.0, index + 1));
+    let rows = outbox.scan_from(All, from).take(limit);
+    rows.map(|row| row.map(|((offset, index), row)| ((Offset(offset), index), row))).collect()
+}
+
+/// How many stream keys are parked, effects open and timers set; each counted up to `limit`.
+pub fn counts(state: &dyn Read, limit: usize) -> Result<(u64, u64, u64), Fault> {
+    let tables = Tables::from(View::new(state, TenantId::partition()));
+    let parked = tables.parked().scan(All).take(limit).count();
+    let effects = tables.outbox().scan(All).take(limit).count();
+    let timers = tables.timers_due().scan(All).take(limit).count();
+    Ok((parked as u64, effects as u64, timers as u64))
+}
+
+/// Which of the loop's queues a write set touches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Touched {
+    /// A timer was set or removed.
+    pub timers: bool,
+    /// An effect was asked for or done.
+    pub outbox: bool,
+}
+
+impl Touched {
+    /// Looks at a write set.
+    pub fn of(writes: &WriteSet) -> Self {
+        let partition = View::new(&crate::state::Nothing, TenantId::partition());
+        let tables = Tables::from(partition);
+        let touches = |span| writes.touches(ProjectionId::SYSTEM, &span);
+        Self { timers: touches(tables.timers_due().span(All)), outbox: touches(tables.outbox().span(All)) }
+    }
 }
 
 /// Something to do in the world once the decision that asked for it is durable. Done at least once, by the

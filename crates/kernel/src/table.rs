@@ -123,6 +123,11 @@ impl<'a, K: Key + 'a, R: Message + Default + 'a> TableView<'a, K, R> {
         Ok(self.view.state.get(self.table.projection, &self.table.key(self.view.tenant, key))?.is_some())
     }
 
+    /// Where the rows whose key starts with `prefix` lie.
+    pub fn span(&self, prefix: impl Prefix<K>) -> Span {
+        self.table.span(self.view.tenant, prefix)
+    }
+
     /// The rows whose key starts with `prefix`, smallest key first.
     pub fn scan(&self, prefix: impl Prefix<K>) -> Scan<'a, K, R> {
         self.rows(self.table.span(self.view.tenant, prefix), Direction::Ascending)

@@ -56,28 +56,10 @@ impl Building {
         write(&self.store.db, batch)
     }
 
-    /// How many rows it has, and how many of them and of the serving projection's are not the same in both.
-    pub fn compare(&self) -> Result<(u64, u64), StoreError> {
-        let everything = Span { start: Vec::new(), end: None };
-        let live = self.store.live();
-        let mut serving = live.scan(self.built.id, everything.clone(), Direction::Ascending).peekable();
-        let (mut rows, mut differing) = (0, 0);
-        for row in self.scan(self.built.id, everything, Direction::Ascending) {
-            let row = row?;
-            rows += 1;
-            while serving.next_if(|other| matches!(other, Ok((key, _)) if *key < row.0)).is_some() {
-                differing += 1;
-            }
-            match serving.next_if(|other| matches!(other, Ok((key, _)) if *key == row.0)) {
-                Some(other) if other.as_ref().is_ok_and(|other| *other == row) => {}
-                _ => differing += 1,
-            }
-        }
-        for rest in serving {
-            rest?;
-            differing += 1;
-        }
-        Ok((rows, differing))
+    /// How many rows it has, as RocksDB estimates it.
+    pub fn estimated_rows(&self) -> Result<u64, StoreError> {
+        let rows = self.store.db.property_int_value_cf(&self.family()?, "rocksdb.estimate-num-keys");
+        Ok(rows.map_err(RocksError::from)?.unwrap_or_default())
     }
 
     /// Lets it serve from now on. Only the writer of the store may call this, when both projections stand at the same

@@ -166,6 +166,7 @@ fn encode_head(head: &Head) -> Vec<u8> {
         now_us: head.now.as_micros(),
         owner: head.owner.clone(),
         owner_address: head.owner_address.clone(),
+        record: head.record.map(|record| record.0),
     }
     .encode_to_vec()
 }
@@ -181,6 +182,7 @@ fn decode_head(row: &[u8]) -> Result<Head, StoreError> {
         now: Timestamp::from_micros(row.now_us),
         owner: row.owner,
         owner_address: row.owner_address,
+        record: row.record.map(Offset),
     })
 }
 

@@ -2,5 +2,6 @@
 //!
 //! Not for: production code. Nothing that ships depends on this crate.
 
+pub mod faulty_log;
 pub mod kafka;
 pub mod log_conformance;

@@ -1,0 +1,302 @@
+//! One partition: what callers see of it, and the task that runs it.
+//!
+//! | file | what it does |
+//! | --- | --- |
+//! | `term` | catch up, take over, lead, and what to do when a term ends |
+//! | `catch_up` | applies decisions that were made before |
+//! | `lead` | decides commands and applies what is acknowledged |
+//! | `own_commands` | commands of Daybook's own: timers and outcomes of effects |
+//! | `rebuild` | folds a projection again beside the live one |
+
+mod catch_up;
+mod lead;
+mod own_commands;
+mod rebuild;
+mod term;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use daybook_kernel::chain::Head;
+use daybook_kernel::code::Code;
+use daybook_kernel::decide::{Decider, Place};
+use daybook_kernel::id::{CommandId, Offset, PartitionId, Position, StreamKey, TenantId};
+use daybook_kernel::record::{DecisionRecord, RecordBody};
+use daybook_kernel::state::{Fault, Read};
+use daybook_kernel::system;
+use daybook_kernel::table::View;
+use daybook_kernel::time::Timestamp;
+use daybook_log::{Durability, Log, LogError, Topic};
+use daybook_proto::log::v1;
+use daybook_store::Store;
+use futures_util::future::{Either, select};
+use parking_lot::Mutex;
+use prost::Message;
+use tokio::sync::{mpsc, watch};
+
+use crate::admission::{Admission, Limits};
+use crate::clock::Clock;
+use crate::effect::EffectHandlers;
+use crate::error::{ReadError, SubmitError};
+use crate::status::{PartitionState, PartitionStatus};
+use crate::waiters::{Outcome, Waiters};
+
+pub use rebuild::Rebuilt;
+pub(crate) use rebuild::SwapRequest;
+
+/// One partition of this node.
+pub struct Partition {
+    pub(crate) id: PartitionId,
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) decider: Decider,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limits: Limits,
+    pub(crate) node_id: String,
+    pub(crate) address: String,
+    pub(crate) effects: EffectHandlers,
+    waiters: Waiters,
+    admission: Admission,
+    /// What the partition is doing, with the reason where it needs one.
+    state: watch::Sender<(PartitionState, String)>,
+    /// The first command that is not applied.
+    applied: watch::Sender<Offset>,
+    progress: Mutex<Progress>,
+    dropped: AtomicU64,
+    swaps: mpsc::Sender<SwapRequest>,
+}
+
+struct Progress {
+    head: Head,
+    applied_at: Timestamp,
+}
+
+/// What a partition is made of.
+pub(crate) struct Parts {
+    pub(crate) id: PartitionId,
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) head: Head,
+    pub(crate) decider: Decider,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limits: Limits,
+    pub(crate) node_id: String,
+    pub(crate) address: String,
+    pub(crate) effects: EffectHandlers,
+}
+
+impl Partition {
+    pub(crate) fn new(parts: Parts) -> (Arc<Self>, mpsc::Receiver<SwapRequest>) {
+        let (swaps, swap_requests) = mpsc::channel(1);
+        let applied_at = parts.clock.now();
+        let partition = Self {
+            id: parts.id,
+            log: parts.log,
+            store: parts.store,
+            decider: parts.decider,
+            clock: parts.clock,
+            limits: parts.limits,
+            node_id: parts.node_id,
+            address: parts.address,
+            effects: parts.effects,
+            waiters: Waiters::default(),
+            admission: Admission::default(),
+            state: watch::Sender::new((PartitionState::Starting, String::new())),
+            applied: watch::Sender::new(parts.head.next_command),
+            progress: Mutex::new(Progress { head: parts.head, applied_at }),
+            dropped: AtomicU64::new(0),
+            swaps,
+        };
+        (Arc::new(partition), swap_requests)
+    }
+
+    /// The partition's number.
+    pub fn id(&self) -> PartitionId {
+        self.id
+    }
+
+    /// The store, for those who maintain it.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// Appends a command and waits for its decision.
+    pub async fn submit(
+        &self,
+        tenant: &TenantId,
+        stream_key: &StreamKey,
+        id: CommandId,
+        record: &v1::CommandRecord,
+    ) -> Result<Outcome, SubmitError> {
+        let started = self.clock.now();
+        let bytes = Bytes::from(record.encode_to_vec());
+        let _admitted = self.admission.admit(&self.limits, tenant, stream_key, bytes.len())?;
+        self.wait_until_leading().await?;
+        let mut waiting = self.waiters.wait(id);
+        let appended = self.log.append(Topic::Commands, self.id, bytes, Durability::WithNextSync);
+        appended.await.map_err(SubmitError::Log)?;
+        let left = self.limits.decision_wait_max.saturating_sub(self.clock.now().since(started));
+        let decided = select(&mut waiting.outcome, self.clock.sleep(left)).await;
+        match decided {
+            Either::Left((Ok(outcome), _)) => self.first_outcome(tenant, id, outcome).await,
+            Either::Left((Err(_), _)) | Either::Right(_) => {
+                Err(SubmitError::OutcomeUnknown { waited: self.limits.decision_wait_max })
+            }
+        }
+    }
+
+    /// For a command that was decided before, the decision that it got then.
+    async fn first_outcome(
+        &self,
+        tenant: &TenantId,
+        id: CommandId,
+        outcome: Outcome,
+    ) -> Result<Outcome, SubmitError> {
+        if !matches!(outcome.decision.outcome, Some(v1::decision::Outcome::Duplicate(_))) {
+            return Ok(outcome);
+        }
+        let first = self.find(tenant, id).await?;
+        first.ok_or_else(|| SubmitError::Read(Fault::Damaged(format!("command {id} has no decision")).into()))
+    }
+
+    /// The decision that a command got, by its id.
+    pub async fn find(&self, tenant: &TenantId, id: CommandId) -> Result<Option<Outcome>, ReadError> {
+        let row = {
+            let live = self.store.live();
+            system::Tables::from(View::new(&live, tenant)).dedup().get((id.as_bytes(),))?
+        };
+        let Some(row) = row else { return Ok(None) };
+        let damaged = |what: &str| LogError::Damaged { what: format!("decision record {}: {what}", row.record_offset) };
+        let mut reader = self.log.reader(Topic::Decisions, self.id, Offset(row.record_offset))?;
+        let record = reader.next().await?.into_iter().next().ok_or_else(|| damaged("it is missing"))?;
+        let record = DecisionRecord::read(record.bytes).map_err(|error| damaged(&error.to_string()))?;
+        let RecordBody::Batch { decided_at, decisions, .. } = record.body else {
+            return Err(damaged("it holds no decisions").into());
+        };
+        let decision = decisions.get(row.index as usize).ok_or_else(|| damaged("it holds fewer decisions"))?;
+        let decision = v1::Decision::decode(decision.clone()).map_err(|error| damaged(&error.to_string()))?;
+        let place = Place {
+            partition: self.id,
+            command: Offset(row.command_offset),
+            record: Offset(row.record_offset),
+            index: row.index,
+            now: decided_at,
+        };
+        Ok(Some(Outcome { place, decision, duplicate: true }))
+    }
+
+    /// Waits until the partition takes commands; not for long.
+    async fn wait_until_leading(&self) -> Result<(), SubmitError> {
+        const WAIT_MAX: Duration = Duration::from_secs(5);
+        let mut changes = self.state.subscribe();
+        let timeout = self.clock.sleep(WAIT_MAX);
+        let mut timeout = std::pin::pin!(timeout);
+        loop {
+            let (state, detail) = changes.borrow_and_update().clone();
+            match state {
+                PartitionState::Leading => return Ok(()),
+                PartitionState::Broken => return Err(SubmitError::Broken { partition: self.id, detail }),
+                PartitionState::Stopped => {
+                    let detail = "the node is stopping".to_owned();
+                    return Err(SubmitError::NotLeading { partition: self.id, detail });
+                }
+                _ => {}
+            }
+            let changed = std::pin::pin!(changes.changed());
+            match select(changed, timeout.as_mut()).await {
+                Either::Left((Ok(()), _)) => {}
+                Either::Left((Err(_), _)) | Either::Right(_) => {
+                    let detail = if detail.is_empty() { format!("{state:?}") } else { detail };
+                    return Err(SubmitError::NotLeading { partition: self.id, detail });
+                }
+            }
+        }
+    }
+
+    /// Waits until the state has reached `min_position`, and until this node may speak for the partition at all: a
+    /// partition that does not lead may be behind what was acknowledged elsewhere.
+    pub async fn wait_to_read(&self, min_position: Option<Position>, wait_max: Duration) -> Result<(), ReadError> {
+        let unavailable = |detail: String| ReadError::Unavailable { partition: self.id, detail };
+        self.wait_until_leading().await.map_err(|error| unavailable(error.to_string()))?;
+        let Some(position) = min_position else { return Ok(()) };
+        let mut applied = self.applied.subscribe();
+        let reached = std::pin::pin!(applied.wait_for(|next| *next > position.offset));
+        match select(reached, self.clock.sleep(wait_max)).await {
+            Either::Left((Ok(_), _)) => Ok(()),
+            Either::Left((Err(_), _)) => Err(unavailable("the node is stopping".to_owned())),
+            Either::Right(_) => Err(ReadError::NotReached { position, waited: wait_max }),
+        }
+    }
+
+    /// Reads the state as it is now.
+    pub fn read<T>(&self, with: impl FnOnce(&dyn Read, &Head) -> T) -> Result<T, ReadError> {
+        let (snapshot, head) = self.store.snapshot()?;
+        Ok(with(&snapshot, &head))
+    }
+
+    /// The log's time now: never before that of the last decision.
+    pub fn log_time(&self, state: &dyn Read, head: &Head) -> Result<Timestamp, Fault> {
+        let ahead = daybook_kernel::governance::clock_ahead_us(state)?;
+        let now = Timestamp::from_micros(self.clock.now().as_micros().saturating_add(ahead));
+        Ok(now.max(head.now))
+    }
+
+    /// How the partition stands.
+    pub async fn status(&self) -> Result<PartitionStatus, ReadError> {
+        const COUNTED_MAX: usize = 10_000;
+        let bounds = self.log.bounds(Topic::Commands, self.id).await?;
+        let (parked_streams, open_effects, timers) = system::counts(&self.store.live(), COUNTED_MAX)?;
+        let (state, detail) = self.state.borrow().clone();
+        let progress = self.progress.lock();
+        Ok(PartitionStatus {
+            partition: self.id,
+            state,
+            detail,
+            head: progress.head.clone(),
+            command_tail: bounds.next,
+            dropped_records: self.dropped.load(Ordering::Relaxed),
+            parked_streams,
+            open_effects,
+            timers,
+            since_applied: self.clock.now().since(progress.applied_at),
+        })
+    }
+
+    /// What the partition is doing, with the reason where it needs one; and every change of it.
+    pub fn state(&self) -> watch::Receiver<(PartitionState, String)> {
+        self.state.subscribe()
+    }
+
+    pub(crate) fn set_state(&self, state: PartitionState, detail: impl Into<String>) {
+        let detail = detail.into();
+        if self.state.borrow().0 != state || !detail.is_empty() {
+            tracing::info!(partition = self.id.0, ?state, detail, "partition");
+        }
+        self.state.send_replace((state, detail));
+    }
+
+    /// Commits what decisions changed and tells everybody who waits.
+    fn committed(&self, head: &Head, decisions: impl IntoIterator<Item = (Place, v1::Decision)>) {
+        {
+            let mut progress = self.progress.lock();
+            progress.head.clone_from(head);
+            progress.applied_at = self.clock.now();
+        }
+        self.applied.send_replace(head.next_command);
+        for (place, decision) in decisions {
+            if let Ok(id) = CommandId::from_slice(&decision.command_id) {
+                self.waiters.resolve(id, || Outcome { place, decision, duplicate: false });
+            }
+        }
+        metrics::gauge!("daybook_waiting_callers", "partition" => self.id.to_string()).set(self.waiters.len() as f64);
+    }
+}
+
+/// Why a partition stops for good.
+#[derive(Debug, Clone)]
+pub(crate) struct Broken {
+    pub(crate) code: Code,
+    pub(crate) detail: String,
+}

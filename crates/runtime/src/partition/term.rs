@@ -1,0 +1,167 @@
+//! The life of a partition: terms, one after the other, until the node stops or going on would not be safe.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use daybook_kernel::chain::Head;
+use daybook_kernel::id::Epoch;
+use daybook_kernel::record::DecisionRecord;
+use daybook_kernel::state::Fault;
+use daybook_log::{Durability, LogError, Topic};
+use daybook_store::StoreError;
+use tokio::sync::{mpsc, watch};
+
+use super::{Broken, Partition, SwapRequest};
+use crate::error::codes;
+use crate::status::PartitionState;
+
+/// How a term ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// The node stops.
+    Stopped,
+    /// Another record got in between, or an append failed: catch up and take over anew.
+    LostTheHead(String),
+    /// The log cannot be reached: try again later.
+    Unavailable(String),
+    /// Going on would not be safe.
+    Broken(Broken),
+}
+
+impl From<LogError> for Ended {
+    fn from(error: LogError) -> Self {
+        if error.is_transient() {
+            return Self::Unavailable(error.to_string());
+        }
+        Self::Broken(Broken { code: error.code(), detail: error.to_string() })
+    }
+}
+
+impl From<StoreError> for Ended {
+    fn from(error: StoreError) -> Self {
+        Self::Broken(Broken { code: error.code(), detail: error.to_string() })
+    }
+}
+
+impl From<Fault> for Ended {
+    fn from(fault: Fault) -> Self {
+        StoreError::from(fault).into()
+    }
+}
+
+/// Waits longer after each failure, up to a bound.
+struct Backoff(Duration);
+
+impl Backoff {
+    const FIRST: Duration = Duration::from_millis(50);
+    const LONGEST: Duration = Duration::from_secs(5);
+
+    fn next(&mut self) -> Duration {
+        let wait = self.0;
+        self.0 = (wait * 2).min(Self::LONGEST);
+        wait
+    }
+}
+
+/// Ready when the node stops.
+pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // Whoever could tell us to stop is gone as well when the channel is closed.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+impl Partition {
+    /// Runs the partition until the node stops.
+    pub(crate) async fn run(
+        self: Arc<Self>,
+        mut head: Head,
+        mut swaps: mpsc::Receiver<SwapRequest>,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        let mut backoff = Backoff(Backoff::FIRST);
+        loop {
+            let epoch_before = head.epoch;
+            let ended = self.term(&mut head, &mut swaps, &mut stop).await;
+            if head.epoch > epoch_before {
+                backoff = Backoff(Backoff::FIRST);
+            }
+            match ended {
+                Ended::Stopped => break,
+                Ended::LostTheHead(why) => {
+                    tracing::warn!(partition = self.id.0, why, "the head was lost; catching up");
+                    self.set_state(PartitionState::CatchingUp, why);
+                }
+                Ended::Unavailable(why) => self.set_state(PartitionState::Waiting, why),
+                Ended::Broken(broken) => {
+                    tracing::error!(partition = self.id.0, code = broken.code.name, broken.detail, "partition stopped");
+                    self.set_state(PartitionState::Broken, format!("{}: {}", broken.code, broken.detail));
+                    // Waits for the end; dropping the receiver tells those who ask for a rebuild.
+                    drop(swaps);
+                    stopped(&mut stop).await;
+                    break;
+                }
+            }
+            tokio::select! {
+                biased;
+                () = stopped(&mut stop) => break,
+                () = self.clock.sleep(backoff.next()) => {}
+            }
+        }
+        if let Err(error) = self.store.flush() {
+            tracing::warn!(partition = self.id.0, %error, "the store could not be flushed; the next start takes longer");
+        }
+        if self.state.borrow().0 != PartitionState::Broken {
+            self.set_state(PartitionState::Stopped, "");
+        }
+    }
+
+    async fn term(
+        &self,
+        head: &mut Head,
+        swaps: &mut mpsc::Receiver<SwapRequest>,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Ended {
+        let prepared = async {
+            self.catch_up(head).await?;
+            self.rebuild_outdated(head).await?;
+            self.take_over(head).await
+        };
+        let prepared = tokio::select! {
+            biased;
+            () = stopped(stop) => return Ended::Stopped,
+            prepared = prepared => prepared,
+        };
+        match prepared {
+            Ok(()) => self.lead(head, swaps, stop).await,
+            Err(ended) => ended,
+        }
+    }
+
+    /// Appends a takeover record that names the head. It counts unless another record got there first.
+    async fn take_over(&self, head: &mut Head) -> Result<(), Ended> {
+        self.set_state(PartitionState::TakingOver, "");
+        let now = self.log_time(&self.store.live(), head)?;
+        let epoch = Epoch(head.epoch.0 + 1);
+        let record = DecisionRecord::takeover(head.hash, epoch, &self.node_id, &self.address, now);
+        let append = self.log.append(Topic::Decisions, self.id, record.bytes.clone(), Durability::Synced);
+        let offset = append.await?;
+        if offset != head.next_record {
+            let why = format!("the takeover record stands at {offset}, not at {}", head.next_record);
+            return Err(Ended::LostTheHead(why));
+        }
+        head.advance(offset, &record);
+        self.store.commit([], head)?;
+        self.committed(head, []);
+        Ok(())
+    }
+
+    /// The store must not know more than the log: then the log has lost something.
+    pub(super) fn store_ahead_of_log(&self, head: &Head, next: daybook_kernel::id::Offset) -> Ended {
+        let detail = format!(
+            "the store has applied decisions up to offset {} of partition {}, but the log ends at {next}: the log has \
+             lost data, or the store belongs to another log; nothing was changed; restore the log, or delete the store \
+             if the log is right",
+            head.next_record, self.id
+        );
+        Ended::Broken(Broken { code: codes::STORE_AHEAD_OF_LOG, detail })
+    }
+}

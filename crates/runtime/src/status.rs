@@ -1,0 +1,63 @@
+//! What a partition says of itself.
+
+use std::time::Duration;
+
+use daybook_kernel::chain::Head;
+use daybook_kernel::id::{Offset, PartitionId};
+
+/// What a partition is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartitionState {
+    /// Opening its store.
+    Starting,
+    /// Applying decisions that were made before.
+    CatchingUp,
+    /// Appending its takeover record.
+    TakingOver,
+    /// Deciding commands.
+    Leading,
+    /// Waiting before it tries again.
+    Waiting,
+    /// Stopped for good: continuing would not be safe.
+    Broken,
+    /// Shut down.
+    Stopped,
+}
+
+/// How a partition stands.
+#[derive(Debug, Clone)]
+pub struct PartitionStatus {
+    /// The partition.
+    pub partition: PartitionId,
+    /// What it is doing.
+    pub state: PartitionState,
+    /// Why, where that needs saying.
+    pub detail: String,
+    /// Where its state stands.
+    pub head: Head,
+    /// The end of the commands topic.
+    pub command_tail: Offset,
+    /// Records that did not count, since the node started.
+    pub dropped_records: u64,
+    /// Parked stream keys, open effects and timers; each counted up to 10,000.
+    pub parked_streams: u64,
+    /// Effects that are asked for and not done.
+    pub open_effects: u64,
+    /// Timers that are set.
+    pub timers: u64,
+    /// How long ago a decision was applied last.
+    pub since_applied: Duration,
+}
+
+impl PartitionStatus {
+    /// Commands that are not yet applied.
+    pub fn apply_lag(&self) -> u64 {
+        self.command_tail.0.saturating_sub(self.head.next_command.0)
+    }
+
+    /// Whether it decides commands and keeps up: it leads, and either nothing waits or something was applied lately.
+    pub fn is_healthy(&self) -> bool {
+        const STUCK_AFTER: Duration = Duration::from_secs(10);
+        self.state == PartitionState::Leading && (self.apply_lag() == 0 || self.since_applied < STUCK_AFTER)
+    }
+}
