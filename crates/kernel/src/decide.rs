@@ -396,10 +396,11 @@ impl<'a> AskedBy<'a> {
     }
 }
 
-/// The first 16 bytes of the hash of all that a caller decides: tells a retry from a reused id. What differs between
-/// two sends of the same command (who relayed it, when, under which trace) is left out.
-fn fingerprint(command: &v1::CommandRecord) -> Bytes {
+/// The first 16 bytes of the hash of who asks for what: tells a retry from a reused id. What differs between two sends of
+/// the same command (when it came, under which trace, with which roles in a newer token) is left out.
+pub fn fingerprint(command: &v1::CommandRecord) -> Bytes {
     let parts = [
+        command.actor.as_ref().map_or(&[][..], |actor| actor.id.as_bytes()),
         command.tenant_id.as_bytes(),
         command.stream_key.as_bytes(),
         command.domain.as_bytes(),

@@ -118,17 +118,25 @@ pub enum Wal {
 pub struct Family {
     name: String,
     append_only: bool,
+    small_files: bool,
 }
 
 impl Family {
     /// Rows that are read by key and in ranges.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), append_only: false }
+        Self { name: name.into(), append_only: false, small_files: false }
     }
 
     /// Records that are written in the order of their keys and read in ranges: no filters, stronger compression.
     pub fn append_only(name: impl Into<String>) -> Self {
-        Self { name: name.into(), append_only: true }
+        Self { name: name.into(), append_only: true, small_files: false }
+    }
+
+    /// The same in small files, so that rewriting the one that holds a deleted row is cheap.
+    #[must_use]
+    pub fn with_small_files(mut self) -> Self {
+        self.small_files = true;
+        self
     }
 
     fn options(&self, memory: &Memory) -> Options {
@@ -152,6 +160,10 @@ impl Family {
             options.set_memtable_whole_key_filtering(true);
             options.set_memtable_prefix_bloom_ratio(0.02);
             options.set_compression_type(DBCompressionType::Lz4);
+        }
+        if self.small_files {
+            options.set_target_file_size_base(4 << 20);
+            options.set_max_bytes_for_level_base(64 << 20);
         }
         options.set_block_based_table_factory(&table);
         options

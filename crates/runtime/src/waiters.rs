@@ -1,7 +1,9 @@
-//! Callers who wait for a decision, by command id.
+//! Callers who wait for a decision, by command id and fingerprint: two that use the same id for different commands must
+//! not get each other's answers.
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use daybook_kernel::decide::Place;
 use daybook_kernel::id::CommandId;
 use daybook_proto::log::v1;
@@ -19,31 +21,36 @@ pub struct Outcome {
     pub duplicate: bool,
 }
 
+/// What somebody waits for.
+type Key = (CommandId, Bytes);
+
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
-    by_id: Mutex<HashMap<CommandId, Vec<oneshot::Sender<Outcome>>>>,
+    by_key: Mutex<HashMap<Key, Vec<oneshot::Sender<Outcome>>>>,
 }
 
 /// A caller's place in the line. Dropping it gives the place up.
 #[derive(Debug)]
 pub(crate) struct Waiting<'a> {
     waiters: &'a Waiters,
-    id: CommandId,
+    key: Key,
     pub(crate) outcome: oneshot::Receiver<Outcome>,
 }
 
 impl Waiters {
     /// Waits for the decision of a command. Several may wait for the same one.
-    pub(crate) fn wait(&self, id: CommandId) -> Waiting<'_> {
+    pub(crate) fn wait(&self, id: CommandId, fingerprint: Bytes) -> Waiting<'_> {
         let (sender, outcome) = oneshot::channel();
-        self.by_id.lock().entry(id).or_default().push(sender);
-        Waiting { waiters: self, id, outcome }
+        let key = (id, fingerprint);
+        self.by_key.lock().entry(key.clone()).or_default().push(sender);
+        Waiting { waiters: self, key, outcome }
     }
 
     /// Hands a decision to those who wait for it.
-    pub(crate) fn resolve(&self, id: CommandId, outcome: impl FnOnce() -> Outcome) {
-        let Some(waiting) = self.by_id.lock().remove(&id) else { return };
-        let outcome = outcome();
+    pub(crate) fn resolve(&self, place: Place, decision: v1::Decision) {
+        let Ok(id) = CommandId::from_slice(&decision.command_id) else { return };
+        let Some(waiting) = self.by_key.lock().remove(&(id, decision.fingerprint.clone())) else { return };
+        let outcome = Outcome { place, decision, duplicate: false };
         for sender in waiting {
             // Someone who went away does not want to know.
             let _ = sender.send(outcome.clone());
@@ -52,18 +59,18 @@ impl Waiters {
 
     /// How many wait.
     pub(crate) fn len(&self) -> usize {
-        self.by_id.lock().len()
+        self.by_key.lock().len()
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.outcome.close();
-        let mut by_id = self.waiters.by_id.lock();
-        if let Some(waiting) = by_id.get_mut(&self.id) {
+        let mut by_key = self.waiters.by_key.lock();
+        if let Some(waiting) = by_key.get_mut(&self.key) {
             waiting.retain(|sender| !sender.is_closed());
             if waiting.is_empty() {
-                by_id.remove(&self.id);
+                by_key.remove(&self.key);
             }
         }
     }

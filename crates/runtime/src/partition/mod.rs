@@ -21,7 +21,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use daybook_kernel::chain::Head;
 use daybook_kernel::code::Code;
-use daybook_kernel::decide::{Decider, Place};
+use daybook_kernel::decide::{Decider, Place, fingerprint};
 use daybook_kernel::id::{CommandId, Offset, PartitionId, Position, StreamKey, TenantId};
 use daybook_kernel::record::{DecisionRecord, RecordBody};
 use daybook_kernel::state::{Fault, Read};
@@ -134,7 +134,7 @@ impl Partition {
         let bytes = Bytes::from(record.encode_to_vec());
         let _admitted = self.admission.admit(&self.limits, tenant, stream_key, bytes.len())?;
         self.wait_until_leading().await?;
-        let mut waiting = self.waiters.wait(id);
+        let mut waiting = self.waiters.wait(id, fingerprint(record));
         let appended = self.log.append(Topic::Commands, self.id, bytes, Durability::WithNextSync);
         appended.await.map_err(SubmitError::Log)?;
         let left = self.limits.decision_wait_max.saturating_sub(self.clock.now().since(started));
@@ -286,9 +286,7 @@ impl Partition {
         }
         self.applied.send_replace(head.next_command);
         for (place, decision) in decisions {
-            if let Ok(id) = CommandId::from_slice(&decision.command_id) {
-                self.waiters.resolve(id, || Outcome { place, decision, duplicate: false });
-            }
+            self.waiters.resolve(place, decision);
         }
         metrics::gauge!("daybook_waiting_callers", "partition" => self.id.to_string()).set(self.waiters.len() as f64);
     }

@@ -1,0 +1,35 @@
+//! What keeps personal content out of the log: sealing, pseudonyms, and the key ring.
+//!
+//! At the door, before anything is written, every message whose schema says that it carries content
+//! (`daybook.options.v1.sealing`) has that content encrypted under a key made for the item or person concerned, and
+//! identifiers of people become pseudonyms under a key of the tenant ([`Sealer`]). Keys lie in the [`KeyRing`], outside
+//! log and store, wrapped by a master key. Destroying a key makes its content unreadable wherever it was copied, while
+//! the log and its chain of hashes stay as they are.
+//!
+//! ```text
+//! request ---> [ Sealer: collect keys -> KeyRing (durable) -> encrypt, pseudonymise ] ---> log
+//! response <-- [ Opener: KeyRing -> decrypt ] <--- accepted reveal command
+//! ```
+//!
+//! Not yet here: detection of personal data, redaction profiles, rotation of pseudonyms.
+//!
+//! Architecture invariant: what a field holds is said in `proto/`, and only there. This crate follows the schema; it
+//! knows no domain.
+
+mod cipher;
+mod content;
+mod error;
+mod key_ring;
+mod opener;
+mod pseudonym;
+mod sealer;
+
+pub use cipher::Key;
+pub use error::{PrivacyError, codes};
+pub use key_ring::{Destroyed, EmbeddedKeyRing, KeyId, KeyRing, MasterKey, MemoryKeyRing};
+pub use opener::Opener;
+pub use pseudonym::is_pseudonym;
+pub use sealer::{SealMode, Sealer};
+
+#[cfg(test)]
+mod tests;

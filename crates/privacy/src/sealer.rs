@@ -1,0 +1,270 @@
+//! Sealing a request at the door.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use daybook_kernel::fields::identifier_problem;
+use daybook_kernel::id::TenantId;
+use daybook_kernel::rejection::Violations;
+use daybook_proto::{FieldClass, Sealing, SealingSubject, is_key_tenant, sealing};
+use prost::Message;
+use prost_reflect::{DynamicMessage, ReflectMessage, Value};
+
+use crate::PrivacyError;
+use crate::cipher::{Key, Place};
+use crate::content::{carries_content, content_fields, message_of};
+use crate::key_ring::{KeyId, KeyRing};
+use crate::pseudonym::{is_pseudonym, pseudonym};
+
+/// The field in which a message keeps its seal.
+pub(crate) const SEALED: &str = "sealed";
+
+/// What is done to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SealMode {
+    /// Content is sealed, identifiers of people become pseudonyms: for commands. May create keys.
+    Seal,
+    /// Identifiers of people become pseudonyms, other content is dropped: for queries. Creates no key but the tenant's.
+    PseudonymsOnly,
+}
+
+/// Seals requests.
+#[derive(Clone)]
+pub struct Sealer {
+    keys: Arc<dyn KeyRing>,
+}
+
+impl Sealer {
+    /// A sealer with a key ring.
+    pub fn new(keys: Arc<dyn KeyRing>) -> Self {
+        Self { keys }
+    }
+
+    /// Whether a request of this type can need sealing at all.
+    pub fn concerns(&self, request: &prost_reflect::MessageDescriptor) -> bool {
+        carries_content(request)
+    }
+
+    /// Seals a request. When it returns, every key that the sealed request needs is durable.
+    ///
+    /// # Errors
+    /// [`PrivacyError::Invalid`] when the caller filled in a seal himself or an id that keys are made for is not one,
+    /// [`PrivacyError::Destroyed`] when a key was destroyed before.
+    pub async fn seal(
+        &self,
+        request: &mut DynamicMessage,
+        tenant: &TenantId,
+        mode: SealMode,
+    ) -> Result<(), PrivacyError> {
+        if !carries_content(&request.descriptor()) {
+            return Ok(());
+        }
+        // Each pass finds what the next one needs: whose pseudonyms, then which keys, then the sealing itself.
+        let mut tenants = BTreeSet::new();
+        let mut violations = Violations::default();
+        survey(request, tenant, "", &mut tenants, &mut violations);
+        violations.or(()).map_err(PrivacyError::Invalid)?;
+        let mut pass = Pass { mode, tenant_keys: BTreeMap::new(), wanted: BTreeMap::new(), keys: BTreeMap::new() };
+        for tenant in tenants {
+            let key = self.keys.get_or_create(&tenant, &[KeyId::pseudonyms()]).await?;
+            pass.tenant_keys.extend(key.into_iter().next().map(|key| (tenant.clone(), key)));
+        }
+        pass.collect(request, tenant);
+        for (tenant, ids) in std::mem::take(&mut pass.wanted) {
+            let ids: Vec<_> = ids.into_iter().collect();
+            let keys = self.keys.get_or_create(&tenant, &ids).await?;
+            pass.keys.extend(ids.into_iter().map(|id| (tenant.clone(), id)).zip(keys));
+        }
+        pass.apply(request, tenant)
+    }
+}
+
+/// The tenant whose keys apply inside a message.
+pub(crate) fn tenant_inside(message: &DynamicMessage, outside: &TenantId) -> Result<TenantId, Violations> {
+    let field = message.descriptor().fields().find(is_key_tenant);
+    let Some(field) = field else { return Ok(outside.clone()) };
+    let value = message.get_field(&field);
+    let id = value.as_str().unwrap_or_default();
+    if id.is_empty() {
+        return Ok(outside.clone());
+    }
+    TenantId::parse(id).map_err(|problem| Violations::one(field.name(), problem.to_string()))
+}
+
+/// The id of the item or person that a message is sealed for.
+fn subject_id(message: &DynamicMessage, sealing: &Sealing) -> String {
+    let id = message.get_field_by_name(&sealing.id_field);
+    id.as_deref().and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// Visits the messages inside a message.
+pub(crate) fn children<E>(
+    message: &mut DynamicMessage,
+    mut visit: impl FnMut(&mut DynamicMessage, String) -> Result<(), E>,
+) -> Result<(), E> {
+    for (field, value) in message.fields_mut() {
+        if !message_of(&field).is_some_and(|child| carries_content(&child)) {
+            continue;
+        }
+        match value {
+            Value::Message(child) => visit(child, field.json_name().to_owned())?,
+            Value::List(children) => {
+                for (i, child) in children.iter_mut().enumerate() {
+                    if let Value::Message(child) = child {
+                        visit(child, format!("{}[{i}]", field.json_name()))?;
+                    }
+                }
+            }
+            Value::Map(children) => {
+                for child in children.values_mut() {
+                    if let Value::Message(child) = child {
+                        visit(child, field.json_name().to_owned())?;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Finds the tenants whose pseudonyms are needed, and what the caller must not send.
+fn survey(
+    message: &mut DynamicMessage,
+    tenant: &TenantId,
+    path: &str,
+    tenants: &mut BTreeSet<TenantId>,
+    violations: &mut Violations,
+) {
+    let at = |field: &str| if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") };
+    let tenant = match tenant_inside(message, tenant) {
+        Ok(tenant) => tenant,
+        Err(wrong) => {
+            violations.add_all(path, wrong);
+            return;
+        }
+    };
+    if let Some(sealing) = sealing(&message.descriptor()) {
+        if message.has_field_by_name(SEALED) {
+            violations.add(at(SEALED), "is output only");
+        }
+        let id = subject_id(message, &sealing);
+        match sealing.subject {
+            SealingSubject::Person if id.trim().is_empty() => violations.add(at(&sealing.id_field), "must not be empty"),
+            SealingSubject::Person if id.len() > 1_000 => {
+                violations.add(at(&sealing.id_field), "must have at most 1000 bytes");
+            }
+            SealingSubject::Person => {
+                tenants.insert(tenant.clone());
+            }
+            _ => {
+                if let Some(problem) = identifier_problem(&id) {
+                    violations.add(at(&sealing.id_field), problem);
+                }
+            }
+        }
+    }
+    let _: Result<(), ()> = children(message, |child, name| {
+        survey(child, &tenant, &at(&name), tenants, violations);
+        Ok(())
+    });
+}
+
+struct Pass {
+    mode: SealMode,
+    tenant_keys: BTreeMap<TenantId, Key>,
+    wanted: BTreeMap<TenantId, BTreeSet<KeyId>>,
+    keys: BTreeMap<(TenantId, KeyId), Key>,
+}
+
+impl Pass {
+    /// The key under which a message is sealed.
+    fn key_id(&self, message: &DynamicMessage, tenant: &TenantId, sealing: &Sealing) -> Option<KeyId> {
+        let id = subject_id(message, sealing);
+        match sealing.subject {
+            SealingSubject::Item => Some(KeyId::item(&id)),
+            SealingSubject::Person => Some(KeyId::person(&pseudonym(self.tenant_keys.get(tenant)?, &id))),
+            SealingSubject::Unspecified => None,
+        }
+    }
+
+    /// The content of a message: what only a holder of the key may read. `None` when there is none.
+    fn content(message: &DynamicMessage) -> Option<DynamicMessage> {
+        let mut content = DynamicMessage::new(message.descriptor());
+        for (field, class) in content_fields(&message.descriptor()) {
+            let value = message.get_field(&field);
+            let text = value.as_str().unwrap_or_default();
+            // A pseudonym that the caller got from us has no readable form to be kept.
+            let is_readable = !text.is_empty() && !(class == FieldClass::Personal && is_pseudonym(text));
+            if is_readable {
+                content.set_field(&field, value.into_owned());
+            }
+        }
+        (content.encoded_len() > 0).then_some(content)
+    }
+
+    fn collect(&mut self, message: &mut DynamicMessage, tenant: &TenantId) {
+        let Ok(tenant) = tenant_inside(message, tenant) else { return };
+        if self.mode == SealMode::Seal
+            && let Some(sealing) = sealing(&message.descriptor())
+            && Self::content(message).is_some()
+            && let Some(key_id) = self.key_id(message, &tenant, &sealing)
+        {
+            self.wanted.entry(tenant.clone()).or_default().insert(key_id);
+        }
+        let _: Result<(), ()> = children(message, |child, _| {
+            self.collect(child, &tenant);
+            Ok(())
+        });
+    }
+
+    fn apply(&self, message: &mut DynamicMessage, tenant: &TenantId) -> Result<(), PrivacyError> {
+        let tenant = tenant_inside(message, tenant).map_err(PrivacyError::Invalid)?;
+        children(message, |child, _| self.apply(child, &tenant))?;
+        let Some(sealing) = sealing(&message.descriptor()) else { return Ok(()) };
+        let key_id = self.key_id(message, &tenant, &sealing);
+        let content = Self::content(message);
+        if self.mode == SealMode::Seal
+            && let (Some(content), Some(key_id)) = (content, key_id)
+        {
+            let missing = || PrivacyError::Unavailable(format!("key {key_id} was not made"));
+            let key = self.keys.get(&(tenant.clone(), key_id.clone())).ok_or_else(missing)?;
+            let descriptor = message.descriptor();
+            let place =
+                Place { tenant: tenant.as_str(), key_id: key_id.as_str(), message: descriptor.full_name() };
+            let sealed = daybook_proto::privacy::v1::Sealed {
+                key_id: key_id.as_str().to_owned(),
+                ciphertext: key.seal_at(&place, &content.encode_to_vec())?.into(),
+            };
+            set_sealed(message, &sealed)?;
+        }
+        self.strip(message, &tenant);
+        Ok(())
+    }
+
+    /// Leaves nothing readable behind.
+    fn strip(&self, message: &mut DynamicMessage, tenant: &TenantId) {
+        for (field, class) in content_fields(&message.descriptor()) {
+            let value = message.get_field(&field).into_owned();
+            message.clear_field(&field);
+            let readable = value.as_str().unwrap_or_default();
+            if class == FieldClass::Personal
+                && !readable.is_empty()
+                && let Some(key) = self.tenant_keys.get(tenant)
+            {
+                message.set_field(&field, Value::String(pseudonym(key, readable)));
+            }
+        }
+    }
+}
+
+fn set_sealed(
+    message: &mut DynamicMessage,
+    sealed: &daybook_proto::privacy::v1::Sealed,
+) -> Result<(), PrivacyError> {
+    let unusable = || PrivacyError::Unavailable("the schema has no place for a seal".to_owned());
+    let descriptor = daybook_proto::descriptors().get_message_by_name("daybook.privacy.v1.Sealed");
+    let mut value = DynamicMessage::new(descriptor.ok_or_else(unusable)?);
+    value.transcode_from(sealed).map_err(|_| unusable())?;
+    message.try_set_field_by_name(SEALED, Value::Message(value)).map_err(|_| unusable())
+}
