@@ -6,7 +6,7 @@ use daybook_kernel::registry::Registry;
 
 /// Every domain.
 pub fn registry() -> Arc<Registry> {
-    Arc::new(Registry::new().with::<platform_processor::Platform>())
+    Arc::new(Registry::new().with::<platform_processor::Platform>().with::<legal_hold_processor::LegalHold>())
 }
 
 /// The policies that ship. Development nodes get those that move the clock as well.

@@ -20,7 +20,7 @@ use prost::Message;
 use crate::authorisation::{Authorisation, Authority, PolicyProblem, Verdict};
 use crate::code::Code;
 use crate::hash::Hash;
-use crate::id::{CommandId, Offset, Position, StreamKey, TenantId};
+use crate::id::{CommandId, Offset, PartitionId, Position, StreamKey, TenantId};
 use crate::rejection::{Refusal, Violations};
 use crate::state::{Fault, ProjectionId};
 use crate::system::Effect;
@@ -257,7 +257,7 @@ pub struct Asked<'a> {
     /// The log's time: of the last decision, or the present if that is later.
     pub now: Timestamp,
     /// The partition.
-    pub position: Option<Position>,
+    pub partition: PartitionId,
     /// How many partitions the log has.
     pub partitions: u32,
     /// The next command to be decided: the state is the one before it.

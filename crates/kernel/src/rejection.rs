@@ -127,7 +127,9 @@ impl Violations {
     /// Adds what is wrong inside a field.
     pub fn add_all(&mut self, inside: &str, violations: Violations) {
         for violation in violations.0 {
-            self.add(format!("{inside}.{}", violation.field), violation.description);
+            // A violation without a field is one of the whole.
+            let separator = if violation.field.is_empty() || inside.is_empty() { "" } else { "." };
+            self.add(format!("{inside}{separator}{}", violation.field), violation.description);
         }
     }
 

@@ -5,3 +5,4 @@
 pub mod faulty_log;
 pub mod kafka;
 pub mod log_conformance;
+pub mod solo;

@@ -1,0 +1,124 @@
+//! Placing a hold. From the next command on, nothing that it matches is deleted.
+
+use std::time::Duration;
+
+use daybook_kernel::authorisation::Authorisation;
+use daybook_kernel::domain::{Command, Context};
+use daybook_kernel::fields::Fields;
+use daybook_kernel::rejection::{Refusal, Rejection, Violations};
+use daybook_kernel::state::Fault;
+use daybook_kernel::time::{Timestamp, duration_to_proto};
+use daybook_proto::legal_hold::v1::{
+    self, Hold, HoldPlaced, HoldState, Scope, TenantHold, TenantHoldState, TenantScope,
+};
+use legal_hold_projection::{Event, LegalHold, Tables};
+
+use crate::hold_rules::{RELEASE_DELAY_DEFAULT, about_hold, check_other_tenants, governing_updates, hold_of};
+use crate::{codes, parse};
+
+/// How long a release can be delayed.
+pub(crate) const RELEASE_DELAY_MAX: Duration = Duration::from_secs(3_660 * 24 * 60 * 60);
+
+/// Places a hold.
+#[derive(Debug, Clone)]
+pub struct PlaceHold {
+    hold_id: Option<String>,
+    name: String,
+    matter_id: Option<String>,
+    owner: Option<String>,
+    reason: String,
+    scope: Option<Scope>,
+    start: Option<Timestamp>,
+    end: Option<Timestamp>,
+    release_delay: Duration,
+    other_tenants: Vec<TenantScope>,
+}
+
+impl PlaceHold {
+    fn hold(&self, ctx: &Context<'_>) -> Hold {
+        let hold_id = self.hold_id.clone().unwrap_or_else(|| ctx.derive_id("hold"));
+        let others = self.other_tenants.iter().map(|target| TenantHold {
+            target: Some(target.clone()),
+            state: TenantHoldState::Pending.into(),
+            ..Default::default()
+        });
+        let is_later = self.start.is_some_and(|start| start > ctx.now);
+        let state = if is_later { HoldState::Scheduled } else { HoldState::Active };
+        Hold {
+            matter_id: self.matter_id.clone().unwrap_or_else(|| hold_id.clone()),
+            hold_id,
+            name: self.name.clone(),
+            owner: self.owner.clone().unwrap_or_else(|| ctx.actor.id.clone()),
+            reason: self.reason.clone(),
+            scope: self.scope.clone(),
+            start_time: Some(self.start.unwrap_or(ctx.now).to_proto()),
+            end_time: self.end.map(Timestamp::to_proto),
+            release_delay: Some(duration_to_proto(self.release_delay)),
+            state: state.into(),
+            placed_at: Some(ctx.position.into()),
+            placed_by: ctx.actor.id.clone(),
+            other_tenants: others.collect(),
+            ..Default::default()
+        }
+    }
+}
+
+impl Command for PlaceHold {
+    type Request = v1::PlaceHoldRequest;
+    type Response = v1::PlaceHoldResponse;
+    type Projection = LegalHold;
+    const KIND: &'static str = "PlaceHold";
+
+    fn parse(request: Self::Request) -> Result<Self, Violations> {
+        let mut fields = Fields::new();
+        let hold_id = fields.optional_identifier("holdId", request.hold_id);
+        let name = fields.required_text("name", request.name, 200);
+        let matter_id = fields.optional_identifier("matterId", request.matter_id);
+        let owner = fields.optional_identifier("owner", request.owner);
+        let reason = parse::reason(&mut fields, request.reason);
+        let scope = request.scope.map(|scope| fields.inside("scope", parse::scope(scope)));
+        let start = fields.time("startTime", request.start_time);
+        let end = fields.time("endTime", request.end_time);
+        let is_range = start.zip(end).is_none_or(|(start, end)| start < end);
+        fields.check("endTime", is_range, "must be after start_time");
+        let release_delay = fields.duration("releaseDelay", request.release_delay, RELEASE_DELAY_MAX);
+        let other_tenants = parse::other_tenants(&mut fields, "otherTenants", request.other_tenants);
+        let covers_something = scope.is_some() || !other_tenants.is_empty();
+        fields.check("scope", covers_something, "must be set: name what to hold, or set `everything`");
+        fields.finish(Self {
+            hold_id,
+            name,
+            matter_id,
+            owner,
+            reason,
+            scope,
+            start,
+            end,
+            release_delay: release_delay.unwrap_or(RELEASE_DELAY_DEFAULT),
+            other_tenants,
+        })
+    }
+
+    fn authorisation(&self, _: &Tables<'_>, ctx: &Context<'_>) -> Result<Option<Authorisation>, Refusal> {
+        Ok(Some(about_hold(Self::KIND, &self.hold(ctx))))
+    }
+
+    fn decide(&self, tables: &Tables<'_>, ctx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        let hold = self.hold(ctx);
+        if tables.holds().contains((&hold.hold_id,))? {
+            let message = format!("a hold {} exists already; nothing was placed; choose another id", hold.hold_id);
+            return Err(Rejection::new(codes::HOLD_ALREADY_EXISTS, message).with("hold_id", &hold.hold_id).into());
+        }
+        if self.end.is_some_and(|end| end <= ctx.now) {
+            return Err(Violations::one("endTime", "lies in the past").into());
+        }
+        check_other_tenants(ctx, &hold, &self.other_tenants)?;
+        let governing_updates = governing_updates(None, Some(&hold));
+        let hold = Hold { revision: u64::from(!governing_updates.is_empty()), ..hold };
+        Ok(vec![Event::HoldPlaced(HoldPlaced { hold: Some(hold), governing_updates })])
+    }
+
+    fn respond(tables: &Tables<'_>, events: &[Event]) -> Result<Self::Response, Fault> {
+        Ok(v1::PlaceHoldResponse { receipt: None, hold: hold_of(tables, events)? })
+    }
+}
