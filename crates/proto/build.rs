@@ -24,6 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     prost_build::Config::new()
         .bytes(["."])
         .btree_map(["."])
+        .enable_type_names()
         .include_file("modules.rs")
         .compile_fds(descriptors)?;
     Ok(())

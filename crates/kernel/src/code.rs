@@ -80,6 +80,8 @@ error_codes! { "../../../docs/errors/";
     COMMAND_ID_REUSED: AlreadyExists;
     /// The policy set in force does not permit it.
     POLICY_DENIED: PermissionDenied;
+    /// The token does not speak for a tenant that the request names.
+    TENANT_NOT_IN_TOKEN: PermissionDenied;
     /// The tenant is not known.
     TENANT_UNKNOWN: NotFound;
     /// The tenant is suspended.

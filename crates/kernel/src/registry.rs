@@ -238,6 +238,14 @@ impl Registry {
         self.domains.values()
     }
 
+    /// Every projection, the loop's own first.
+    pub fn projections(&self) -> Vec<ProjectionId> {
+        let mut all: Vec<_> = self.domains.values().map(|domain| domain.projection).collect();
+        all.push(ProjectionId::SYSTEM);
+        all.sort();
+        all
+    }
+
     /// An error code by name, of whatever domain.
     pub fn code(&self, name: &str) -> Option<Code> {
         let domains = self.domains.values().flat_map(|domain| domain.codes);

@@ -9,6 +9,8 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 
+use crate::hash::Hash;
+
 /// The projection that a table belongs to; each is stored, rebuilt and swapped on its own. The numbers are frozen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProjectionId(pub u8);
@@ -263,6 +265,30 @@ impl Read for Metered<'_> {
         let rows = self.inner.scan(projection, span, direction);
         Box::new(rows.map(|row| self.charge().and(row)))
     }
+}
+
+/// The hash of every row of some projections, in order, and how many there are. Two states are the same if and only if
+/// their digests are.
+pub fn digest(
+    state: &dyn Read,
+    projections: impl IntoIterator<Item = ProjectionId>,
+) -> Result<(Hash, u64), Fault> {
+    let mut hasher = blake3::Hasher::new_derive_key("daybook state digest");
+    let mut rows = 0;
+    for projection in projections {
+        hasher.update(&[projection.0]);
+        for row in state.scan(projection, Span { start: Vec::new(), end: None }, Direction::Ascending) {
+            let (key, value) = row?;
+            for part in [&key, &value] {
+                hasher.update(&(part.len() as u64).to_be_bytes());
+                hasher.update(part);
+            }
+            rows += 1;
+        }
+        // No row has a key of this length: the end of a projection cannot be taken for a row.
+        hasher.update(&u64::MAX.to_be_bytes());
+    }
+    Ok((Hash::from(hasher.finalize()), rows))
 }
 
 /// State without a row.

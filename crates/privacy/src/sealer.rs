@@ -107,18 +107,18 @@ pub(crate) fn children<E>(
             continue;
         }
         match value {
-            Value::Message(child) => visit(child, field.json_name().to_owned())?,
+            Value::Message(child) => visit(child, field.name().to_owned())?,
             Value::List(children) => {
                 for (i, child) in children.iter_mut().enumerate() {
                     if let Value::Message(child) = child {
-                        visit(child, format!("{}[{i}]", field.json_name()))?;
+                        visit(child, format!("{}[{i}]", field.name()))?;
                     }
                 }
             }
             Value::Map(children) => {
                 for child in children.values_mut() {
                     if let Value::Message(child) = child {
-                        visit(child, field.json_name().to_owned())?;
+                        visit(child, field.name().to_owned())?;
                     }
                 }
             }

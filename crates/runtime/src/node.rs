@@ -9,7 +9,6 @@ use daybook_kernel::chain::Head;
 use daybook_kernel::decide::Decider;
 use daybook_kernel::id::{CommandId, PartitionId, StreamKey, TenantId};
 use daybook_kernel::partitioning::partition_of;
-use daybook_kernel::state::ProjectionId;
 use daybook_kernel::system::Effect;
 use daybook_kernel::time::Timestamp;
 use daybook_log::Log;
@@ -71,7 +70,7 @@ impl Node {
         });
         let forward = Arc::new(ForwardHandler { node: Arc::downgrade(&node) });
         let effects = options.effects.with(Effect::FORWARD, forward);
-        let projections = projections(&decider);
+        let projections = ProjectionVersion::of_release(decider.registry());
         let mut partitions = Vec::new();
         let mut runs = Vec::new();
         for id in (0..log.partitions()).map(PartitionId) {
@@ -154,17 +153,6 @@ impl Node {
             aborts.iter().for_each(tokio::task::AbortHandle::abort);
         }
     }
-}
-
-/// The projections that this release folds.
-fn projections(decider: &Decider) -> Vec<ProjectionVersion> {
-    /// Version of the rows that the loop itself keeps.
-    const SYSTEM_VERSION: u32 = 1;
-    let version = |id, name: &str, version| ProjectionVersion { id, name: name.to_owned(), version, generation: 0 };
-    let domains = decider.registry().iter();
-    std::iter::once(version(ProjectionId::SYSTEM, "system", SYSTEM_VERSION))
-        .chain(domains.map(|domain| version(domain.projection, domain.name, domain.projection_version)))
-        .collect()
 }
 
 /// The effect "forward": a command to another stream, and how it was answered.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use daybook_kernel::registry::Registry;
 use daybook_kernel::state::ProjectionId;
 use daybook_proto::system::v1::ProjectionRow;
 use daybook_rocks::{Db, Family, FamilyRef, Memory, RocksError, Spec, families_on_disk, family};
@@ -21,6 +22,19 @@ pub struct ProjectionVersion {
     pub version: u32,
     /// How often it has been built, from 1. Of no meaning when a store is opened.
     pub generation: u64,
+}
+
+impl ProjectionVersion {
+    /// The projections that a release folds: what the partition loop keeps, and one for each domain.
+    pub fn of_release(registry: &Registry) -> Vec<Self> {
+        /// Version of the rows that the loop itself keeps.
+        const SYSTEM_VERSION: u32 = 1;
+        let one = |id, name: &str, version| Self { id, name: name.to_owned(), version, generation: 0 };
+        let domains = registry.iter();
+        std::iter::once(one(ProjectionId::SYSTEM, "system", SYSTEM_VERSION))
+            .chain(domains.map(|domain| one(domain.projection, domain.name, domain.projection_version)))
+            .collect()
+    }
 }
 
 /// The families that serve.

@@ -33,19 +33,19 @@ impl Command for ChangeHoldScope {
 
     fn parse(request: Self::Request) -> Result<Self, Violations> {
         let mut fields = Fields::new();
-        let hold_id = fields.identifier("holdId", request.hold_id);
+        let hold_id = fields.identifier("hold_id", request.hold_id);
         let reason = parse::reason(&mut fields, request.reason);
         let mut change = fields.required("change", request.change);
         change.scope = change.scope.map(|scope| fields.inside("change.scope", parse::scope(scope)));
         if change.replace_other_tenants {
             let tenants = std::mem::take(&mut change.other_tenants);
-            change.other_tenants = parse::other_tenants(&mut fields, "change.otherTenants", tenants);
+            change.other_tenants = parse::other_tenants(&mut fields, "change.other_tenants", tenants);
         } else {
-            fields.check("change.otherTenants", change.other_tenants.is_empty(), "needs replace_other_tenants");
+            fields.check("change.other_tenants", change.other_tenants.is_empty(), "needs replace_other_tenants");
         }
-        fields.time("change.endTime", change.end_time);
+        fields.time("change.end_time", change.end_time);
         let end_is_meant = change.replace_end_time || change.end_time.is_none();
-        fields.check("change.endTime", end_is_meant, "needs replace_end_time");
+        fields.check("change.end_time", end_is_meant, "needs replace_end_time");
         let says_something = change.scope.is_some() || change.replace_other_tenants || change.replace_end_time;
         fields.check("change", says_something, "must change something");
         fields.finish(Self { hold_id, change, reason })
@@ -63,7 +63,7 @@ impl Command for ChangeHoldScope {
             && (end.seconds, end.nanos) <= (ctx.now.to_proto().seconds, ctx.now.to_proto().nanos)
         {
             let problem = "lies in the past: release the hold instead";
-            return Err(Violations::one("change.endTime", problem).into());
+            return Err(Violations::one("change.end_time", problem).into());
         }
         if after.scope.is_none() && after.other_tenants.is_empty() {
             return Err(Violations::one("change", "leaves nothing to hold: release the hold instead").into());

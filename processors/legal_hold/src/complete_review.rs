@@ -29,7 +29,7 @@ impl Command for CompleteReview {
 
     fn parse(request: Self::Request) -> Result<Self, Violations> {
         let mut fields = Fields::new();
-        let item_id = fields.identifier("itemId", request.item_id);
+        let item_id = fields.identifier("item_id", request.item_id);
         let outcome = fields.enumeration("outcome", request.outcome);
         let reason = parse::reason(&mut fields, request.reason);
         fields.finish(Self { item_id, outcome, reason })

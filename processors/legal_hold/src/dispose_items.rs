@@ -45,8 +45,8 @@ impl Command for DisposeItems {
 
     fn parse(request: Self::Request) -> Result<Self, Violations> {
         let mut fields = Fields::new();
-        fields.check("itemIds", !request.item_ids.is_empty(), "must have 1 to 500 entries");
-        let item_ids = fields.identifiers("itemIds", request.item_ids, ITEMS_MAX).into_iter().collect();
+        fields.check("item_ids", !request.item_ids.is_empty(), "must have 1 to 500 entries");
+        let item_ids = fields.identifiers("item_ids", request.item_ids, ITEMS_MAX).into_iter().collect();
         let reason = parse::reason(&mut fields, request.reason);
         fields.finish(Self { item_ids, reason })
     }

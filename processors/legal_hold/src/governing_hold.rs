@@ -108,7 +108,7 @@ impl Command for ApplyGoverningHold {
 
     fn parse(request: Self::Request) -> Result<Self, Violations> {
         let mut fields = Fields::new();
-        let home = fields.identifier("governedByTenantId", request.governed_by_tenant_id);
+        let home = fields.identifier("governed_by_tenant_id", request.governed_by_tenant_id);
         let hold = fields.required("hold", request.hold);
         fields.check("hold.scope", request.release || hold.scope.is_some(), "must be set");
         fields.finish(Self { home, hold, release: request.release, revision: request.revision })

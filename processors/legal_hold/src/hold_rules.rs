@@ -104,7 +104,7 @@ pub(crate) fn check_other_tenants(
         let tenant = &target.tenant_id;
         if tenant == ctx.tenant.as_str() {
             let problem = "is the hold's own tenant: its scope goes into `scope`";
-            let field = format!("otherTenants[{i}].tenantId");
+            let field = format!("other_tenants[{i}].tenant_id");
             return Err(daybook_kernel::rejection::Violations::one(field, problem).into());
         }
         if !ctx.actor.tenant_ids.contains(tenant) {
@@ -113,7 +113,7 @@ pub(crate) fn check_other_tenants(
                  tenant of the hold",
                 ctx.actor.id
             );
-            return Err(Rejection::new(codes::TENANT_NOT_IN_TOKEN, message).with("tenant_id", tenant).into());
+            return Err(Rejection::new(daybook_kernel::code::TENANT_NOT_IN_TOKEN, message).with("tenant_id", tenant).into());
         }
     }
     let question = about_hold("PlaceHoldAcrossTenants", hold).attribute("across_tenants", true);

@@ -12,7 +12,7 @@ use crate::hold_rules::released;
 
 fn parse_hold_id(hold_id: String) -> Result<String, Violations> {
     let mut fields = Fields::new();
-    let hold_id = fields.identifier("holdId", hold_id);
+    let hold_id = fields.identifier("hold_id", hold_id);
     fields.finish(hold_id)
 }
 

@@ -151,8 +151,6 @@ pub mod codes {
         HOLD_GOVERNED_ELSEWHERE: FailedPrecondition;
         /// The change changes nothing.
         HOLD_UNCHANGED: FailedPrecondition;
-        /// The token does not speak for a tenant that the hold names.
-        TENANT_NOT_IN_TOKEN: PermissionDenied;
     }
 
     use legal_hold_projection::codes::{HOLD_NOT_FOUND, ITEM_NOT_FOUND, RETENTION_CLASS_NOT_FOUND};
@@ -172,7 +170,6 @@ pub mod codes {
         SECOND_PERSON_REQUIRED,
         HOLD_GOVERNED_ELSEWHERE,
         HOLD_UNCHANGED,
-        TENANT_NOT_IN_TOKEN,
         ITEM_NOT_FOUND,
         HOLD_NOT_FOUND,
         RETENTION_CLASS_NOT_FOUND,

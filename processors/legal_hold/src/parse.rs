@@ -22,7 +22,7 @@ fn entity(fields: &mut Fields, path: &str, entity: &Entity, role_required: bool)
             digits.bytes().all(|byte| byte.is_ascii_lowercase() || (b'2'..=b'7').contains(&byte))
         });
     fields.check(&format!("{path}.id"), is_pseudonym, "must be a pseudonym: the door makes it from the identifier");
-    fields.check(&format!("{path}.displayName"), entity.display_name.is_empty(), "must be sealed by the door");
+    fields.check(&format!("{path}.display_name"), entity.display_name.is_empty(), "must be sealed by the door");
     if role_required {
         fields.enumeration::<EntityRole>(&format!("{path}.role"), entity.role);
     }
@@ -31,8 +31,8 @@ fn entity(fields: &mut Fields, path: &str, entity: &Entity, role_required: bool)
 /// A scope as it is kept: lists sorted, each value once. An empty one must say that it means everything.
 pub(crate) fn scope(mut scope: Scope) -> Result<Scope, Violations> {
     let mut fields = Fields::new();
-    scope.case_ids = fields.identifiers("caseIds", scope.case_ids, SCOPE_VALUES_MAX);
-    scope.data_categories = fields.identifiers("dataCategories", scope.data_categories, SCOPE_VALUES_MAX);
+    scope.case_ids = fields.identifiers("case_ids", scope.case_ids, SCOPE_VALUES_MAX);
+    scope.data_categories = fields.identifiers("data_categories", scope.data_categories, SCOPE_VALUES_MAX);
     fields.check("entities", scope.entities.len() <= SCOPE_VALUES_MAX, "must have at most 1000 entries");
     for (i, one) in scope.entities.iter().enumerate() {
         entity(&mut fields, &format!("entities[{i}]"), one, false);
@@ -45,11 +45,11 @@ pub(crate) fn scope(mut scope: Scope) -> Result<Scope, Violations> {
     scope.kinds.sort_unstable();
     scope.kinds.dedup();
     if let Some(range) = &scope.item_time {
-        let start = fields.time("itemTime.startTime", range.start_time);
-        let end = fields.time("itemTime.endTime", range.end_time);
+        let start = fields.time("item_time.start_time", range.start_time);
+        let end = fields.time("item_time.end_time", range.end_time);
         let is_range = start.zip(end).is_none_or(|(start, end)| start < end);
-        fields.check("itemTime.endTime", is_range, "must be after start_time");
-        fields.check("itemTime", start.is_some() || end.is_some(), "must have a start or an end");
+        fields.check("item_time.end_time", is_range, "must be after start_time");
+        fields.check("item_time", start.is_some() || end.is_some(), "must have a start or an end");
     }
     let has_conditions = !scope.case_ids.is_empty()
         || !scope.entities.is_empty()
@@ -75,7 +75,7 @@ pub(crate) fn other_tenants(
     fields.check(field, tenants.len() <= 100, "must have at most 100 entries");
     for (i, target) in tenants.iter_mut().enumerate() {
         if let Err(problem) = TenantId::parse(&target.tenant_id) {
-            fields.wrong(&format!("{field}[{i}].tenantId"), problem.to_string());
+            fields.wrong(&format!("{field}[{i}].tenant_id"), problem.to_string());
         }
         let given = target.scope.take().unwrap_or_default();
         target.scope = Some(fields.inside(&format!("{field}[{i}].scope"), scope(given)));
@@ -89,20 +89,20 @@ pub(crate) fn other_tenants(
 /// An item as it is registered: lists sorted, each value once.
 pub(crate) fn item(mut item: Item) -> Result<Item, Violations> {
     let mut fields = Fields::new();
-    item.item_id = fields.identifier("itemId", item.item_id);
+    item.item_id = fields.identifier("item_id", item.item_id);
     fields.enumeration::<ItemKind>("kind", item.kind);
-    item.data_category = fields.identifier("dataCategory", item.data_category);
-    item.case_ids = fields.identifiers("caseIds", item.case_ids, ITEM_VALUES_MAX);
+    item.data_category = fields.identifier("data_category", item.data_category);
+    item.case_ids = fields.identifiers("case_ids", item.case_ids, ITEM_VALUES_MAX);
     fields.check("entities", item.entities.len() <= ITEM_VALUES_MAX, "must have at most 200 entries");
     for (i, one) in item.entities.iter().enumerate() {
         entity(&mut fields, &format!("entities[{i}]"), one, true);
     }
-    fields.required_time("createdAt", item.created_at);
-    item.retention_class_id = fields.identifier("retentionClassId", item.retention_class_id);
+    fields.required_time("created_at", item.created_at);
+    item.retention_class_id = fields.identifier("retention_class_id", item.retention_class_id);
     fields.check("title", item.title.is_empty(), "must be sealed by the door");
     fields.check("body", item.body.is_empty(), "must be sealed by the door");
     if !item.content_hash.is_empty() {
-        item.content_hash = fields.identifier("contentHash", item.content_hash);
+        item.content_hash = fields.identifier("content_hash", item.content_hash);
     }
     item.reference = fields.text("reference", item.reference, 2_000);
     fields.finish(item)

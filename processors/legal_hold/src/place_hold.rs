@@ -71,18 +71,18 @@ impl Command for PlaceHold {
 
     fn parse(request: Self::Request) -> Result<Self, Violations> {
         let mut fields = Fields::new();
-        let hold_id = fields.optional_identifier("holdId", request.hold_id);
+        let hold_id = fields.optional_identifier("hold_id", request.hold_id);
         let name = fields.required_text("name", request.name, 200);
-        let matter_id = fields.optional_identifier("matterId", request.matter_id);
+        let matter_id = fields.optional_identifier("matter_id", request.matter_id);
         let owner = fields.optional_identifier("owner", request.owner);
         let reason = parse::reason(&mut fields, request.reason);
         let scope = request.scope.map(|scope| fields.inside("scope", parse::scope(scope)));
-        let start = fields.time("startTime", request.start_time);
-        let end = fields.time("endTime", request.end_time);
+        let start = fields.time("start_time", request.start_time);
+        let end = fields.time("end_time", request.end_time);
         let is_range = start.zip(end).is_none_or(|(start, end)| start < end);
-        fields.check("endTime", is_range, "must be after start_time");
-        let release_delay = fields.duration("releaseDelay", request.release_delay, RELEASE_DELAY_MAX);
-        let other_tenants = parse::other_tenants(&mut fields, "otherTenants", request.other_tenants);
+        fields.check("end_time", is_range, "must be after start_time");
+        let release_delay = fields.duration("release_delay", request.release_delay, RELEASE_DELAY_MAX);
+        let other_tenants = parse::other_tenants(&mut fields, "other_tenants", request.other_tenants);
         let covers_something = scope.is_some() || !other_tenants.is_empty();
         fields.check("scope", covers_something, "must be set: name what to hold, or set `everything`");
         fields.finish(Self {
@@ -110,7 +110,7 @@ impl Command for PlaceHold {
             return Err(Rejection::new(codes::HOLD_ALREADY_EXISTS, message).with("hold_id", &hold.hold_id).into());
         }
         if self.end.is_some_and(|end| end <= ctx.now) {
-            return Err(Violations::one("endTime", "lies in the past").into());
+            return Err(Violations::one("end_time", "lies in the past").into());
         }
         check_other_tenants(ctx, &hold, &self.other_tenants)?;
         let governing_updates = governing_updates(None, Some(&hold));

@@ -136,7 +136,7 @@ impl Command for RegisterItems {
         for (i, item) in request.items.into_iter().take(ITEMS_MAX).enumerate() {
             let path = format!("items[{i}]");
             let is_new = ids.insert(item.item_id.clone());
-            fields.check(&format!("{path}.itemId"), is_new, "is there twice in this batch");
+            fields.check(&format!("{path}.item_id"), is_new, "is there twice in this batch");
             items.push(fields.inside(&path, parse::item(item)));
         }
         fields.finish(Self(Batch { items }))

@@ -33,7 +33,7 @@ impl Command for ReleaseHold {
 
     fn parse(request: Self::Request) -> Result<Self, Violations> {
         let mut fields = Fields::new();
-        let hold_id = fields.identifier("holdId", request.hold_id);
+        let hold_id = fields.identifier("hold_id", request.hold_id);
         let reason = parse::reason(&mut fields, request.reason);
         let delay = fields.duration("delay", request.delay, RELEASE_DELAY_MAX);
         fields.finish(Self { hold_id, reason, delay })
@@ -79,7 +79,7 @@ impl Command for CancelRelease {
 
     fn parse(request: Self::Request) -> Result<Self, Violations> {
         let mut fields = Fields::new();
-        let hold_id = fields.identifier("holdId", request.hold_id);
+        let hold_id = fields.identifier("hold_id", request.hold_id);
         let reason = parse::reason(&mut fields, request.reason);
         fields.finish(Self { hold_id, reason })
     }

@@ -28,7 +28,7 @@ impl Command for RevealItem {
 
     fn parse(request: Self::Request) -> Result<Self, Violations> {
         let mut fields = Fields::new();
-        let item_id = fields.identifier("itemId", request.item_id);
+        let item_id = fields.identifier("item_id", request.item_id);
         let purpose = fields.required_text("purpose", request.purpose, 2_000);
         fields.finish(Self { item_id, purpose })
     }

@@ -30,7 +30,7 @@ impl Command for RunRetention {
 
     fn parse(request: Self::Request) -> Result<Self, Violations> {
         let mut fields = Fields::new();
-        let class_id = fields.identifier("retentionClassId", request.retention_class_id);
+        let class_id = fields.identifier("retention_class_id", request.retention_class_id);
         fields.finish(Self { class_id })
     }
 

@@ -27,10 +27,10 @@ impl Command for SetRetentionClass {
 
     fn parse(request: Self::Request) -> Result<Self, Violations> {
         let mut fields = Fields::new();
-        let class = fields.required("retentionClass", request.retention_class);
-        let id = fields.identifier("retentionClass.retentionClassId", class.retention_class_id);
-        let period = fields.required_duration("retentionClass.period", class.period);
-        let action = fields.enumeration("retentionClass.action", class.action);
+        let class = fields.required("retention_class", request.retention_class);
+        let id = fields.identifier("retention_class.retention_class_id", class.retention_class_id);
+        let period = fields.required_duration("retention_class.period", class.period);
+        let action = fields.enumeration("retention_class.action", class.action);
         fields.finish(Self { id, period, action })
     }
 

@@ -24,8 +24,8 @@ struct Settlement {
 impl Settlement {
     fn parse(hold_id: String, change_id: String, comment: String) -> Result<Self, Violations> {
         let mut fields = Fields::new();
-        let hold_id = fields.identifier("holdId", hold_id);
-        let change_id = fields.identifier("changeId", change_id);
+        let hold_id = fields.identifier("hold_id", hold_id);
+        let change_id = fields.identifier("change_id", change_id);
         let comment = fields.text("comment", comment, 2_000);
         fields.finish(Self { hold_id, change_id, comment })
     }

@@ -35,7 +35,7 @@ impl Command for SweepHold {
 
     fn parse(request: Self::Request) -> Result<Self, Violations> {
         let mut fields = Fields::new();
-        let hold_id = fields.identifier("holdId", request.hold_id);
+        let hold_id = fields.identifier("hold_id", request.hold_id);
         fields.finish(Self { hold_id, after_item_id: request.after_item_id })
     }
 

@@ -27,7 +27,7 @@ impl Command for UpdateHold {
 
     fn parse(request: Self::Request) -> Result<Self, Violations> {
         let mut fields = Fields::new();
-        let hold_id = fields.identifier("holdId", request.hold_id);
+        let hold_id = fields.identifier("hold_id", request.hold_id);
         let name = request.name.map(|name| fields.required_text("name", name, 200));
         let owner = request.owner.map(|owner| fields.identifier("owner", owner));
         let reason = request.reason.map(|reason| fields.required_text("reason", reason, 2_000));

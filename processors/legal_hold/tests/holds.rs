@@ -446,7 +446,7 @@ fn wrong_fields_are_all_named() {
     };
     let answer = acme.ask("PlaceHold", &wrong, "lea", "legal");
     assert_eq!(answer.code(), "INVALID_ARGUMENT");
-    assert_eq!(answer.fields(), ["holdId", "name", "reason", "scope", "endTime", "releaseDelay"]);
+    assert_eq!(answer.fields(), ["hold_id", "name", "reason", "scope", "end_time", "release_delay"]);
 
     let contradiction = Scope { everything: true, case_ids: vec!["c".into()], ..Default::default() };
     assert_eq!(acme.place("h", contradiction).fields(), ["scope.everything"]);

@@ -105,8 +105,6 @@ pub mod codes {
         POLICY_LOCKS_OUT_ADMINS: FailedPrecondition;
         /// The stream key is not parked.
         STREAM_NOT_PARKED: FailedPrecondition;
-        /// Only the platform's own tenant can be asked for this.
-        NOT_THE_PLATFORM: InvalidArgument;
     }
 
     use platform_projection::codes::{POLICY_SET_AMBIGUOUS, POLICY_SET_NOT_FOUND, TENANT_NOT_FOUND};
@@ -119,7 +117,6 @@ pub mod codes {
         POLICY_SET_ALREADY_PUBLISHED,
         POLICY_LOCKS_OUT_ADMINS,
         STREAM_NOT_PARKED,
-        NOT_THE_PLATFORM,
         TENANT_NOT_FOUND,
         POLICY_SET_NOT_FOUND,
         POLICY_SET_AMBIGUOUS,

@@ -1,0 +1,133 @@
+//! Who asks: bearer tokens (JWT, RFC 7519) checked against a JSON Web Key Set (RFC 7517).
+
+mod claims;
+pub mod development;
+mod keys;
+
+use daybook_kernel::id::TenantId;
+use daybook_proto::log::v1::{Actor, actor::Kind};
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
+
+use crate::config::AuthConfig;
+use crate::error::{CallError, codes};
+
+use claims::Claims;
+use keys::Keys;
+
+pub use keys::KeySource;
+
+/// Algorithms that tokens may be signed with. Shared secrets (HS*) are not among them: the keys are public.
+const ALGORITHMS: [Algorithm; 9] = [
+    Algorithm::RS256,
+    Algorithm::RS384,
+    Algorithm::RS512,
+    Algorithm::PS256,
+    Algorithm::PS384,
+    Algorithm::PS512,
+    Algorithm::ES256,
+    Algorithm::ES384,
+    Algorithm::EdDSA,
+];
+
+/// Seconds by which clocks may differ.
+const LEEWAY_SECONDS: u64 = 30;
+
+/// Somebody whose token was checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Caller {
+    /// As it is written into command records.
+    pub actor: Actor,
+}
+
+impl Caller {
+    /// The tenant that a request is about: the one it names, or the token's only one.
+    pub fn tenant(&self, named: &str, default: Option<&TenantId>) -> Result<TenantId, CallError> {
+        let tenants = &self.actor.tenant_ids;
+        let tenant = match (named, default, tenants.as_slice()) {
+            ("", Some(default), _) => default.clone(),
+            ("", None, [only]) => TenantId::parse(only).map_err(|problem| CallError::field("tenant_id", problem.0))?,
+            ("", None, _) => {
+                let message = format!("the token speaks for {} tenants: say in tenant_id which one is meant", tenants.len());
+                return Err(CallError::new(codes::TENANT_REQUIRED, message));
+            }
+            (named, ..) => TenantId::parse(named).map_err(|problem| CallError::field("tenant_id", problem.0))?,
+        };
+        if tenants.iter().any(|one| one == tenant.as_str()) {
+            return Ok(tenant);
+        }
+        let message = format!(
+            "the token of {} does not speak for tenant {tenant}; nothing was recorded; use one that does",
+            self.actor.id
+        );
+        Err(CallError::new(daybook_kernel::code::TENANT_NOT_IN_TOKEN, message))
+    }
+}
+
+/// Checks tokens.
+pub struct Authenticator {
+    keys: Keys,
+    config: AuthConfig,
+}
+
+impl Authenticator {
+    /// An authenticator with its keys.
+    pub async fn new(source: KeySource, config: AuthConfig) -> Result<Self, CallError> {
+        let keys = Keys::load(source, config.jwks_refresh_seconds).await?;
+        Ok(Self { keys, config })
+    }
+
+    /// Checks the value of an Authorization header.
+    pub async fn check(&self, authorization: Option<&str>) -> Result<Caller, CallError> {
+        let missing = || {
+            CallError::new(codes::TOKEN_MISSING, "no bearer token came with the request; send `Authorization: Bearer TOKEN`")
+        };
+        let (scheme, token) = authorization.and_then(|value| value.trim().split_once(' ')).ok_or_else(missing)?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(missing());
+        }
+        let invalid = |why: String| CallError::new(codes::TOKEN_INVALID, format!("the token is not accepted: {why}"));
+        let token = token.trim();
+        let header = decode_header(token).map_err(|error| invalid(error.to_string()))?;
+        if !ALGORITHMS.contains(&header.alg) {
+            return Err(invalid(format!("its algorithm {:?} is not one that is accepted", header.alg)));
+        }
+        let key = self.keys.find(header.kid.as_deref(), header.alg).await?;
+        let key = key.ok_or_else(|| invalid("none of the known keys signed it".to_owned()))?;
+        let mut validation = Validation::new(header.alg);
+        validation.leeway = LEEWAY_SECONDS;
+        validation.validate_nbf = true;
+        validation.required_spec_claims = ["exp", "sub"].map(str::to_owned).into();
+        validation.validate_aud = !self.config.audience.is_empty();
+        if !self.config.audience.is_empty() {
+            validation.set_audience(&[&self.config.audience]);
+            validation.required_spec_claims.insert("aud".to_owned());
+        }
+        if !self.config.issuer.is_empty() {
+            validation.set_issuer(&[&self.config.issuer]);
+            validation.required_spec_claims.insert("iss".to_owned());
+        }
+        let claims = decode::<serde_json::Value>(token, &key, &validation).map_err(|error| match error.kind() {
+            ErrorKind::ExpiredSignature => {
+                CallError::new(codes::TOKEN_EXPIRED, "the token has expired; get a new one and send the request again")
+            }
+            _ => invalid(error.to_string()),
+        })?;
+        self.caller(&Claims(claims.claims)).map_err(invalid)
+    }
+
+    fn caller(&self, claims: &Claims) -> Result<Caller, String> {
+        let id = claims.text("sub").ok_or("it has no subject")?;
+        if id.len() > 200 || id.chars().any(char::is_control) {
+            return Err("its subject is longer than 200 bytes or has control characters".to_owned());
+        }
+        let is_service = claims.text(&self.config.kind_claim).as_deref() == Some("service");
+        let kind = if is_service { Kind::Service } else { Kind::User };
+        let roles = claims.texts(&self.config.roles_claim);
+        let tenant_ids = claims.texts(&self.config.tenants_claim);
+        if roles.len() + tenant_ids.len() > 500 {
+            return Err("it names more than 500 roles and tenants".to_owned());
+        }
+        Ok(Caller { actor: Actor { kind: kind.into(), id, roles, tenant_ids } })
+    }
+}

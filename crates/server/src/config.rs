@@ -1,0 +1,415 @@
+//! Configuration: one TOML file, environment overrides, defaults that work with neither.
+//!
+//! A key `section.key` is overridden by the environment variable `DAYBOOK_SECTION__KEY`. Unknown keys are errors, in the
+//! file and in the environment.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Prefix of environment overrides.
+pub const ENV_PREFIX: &str = "DAYBOOK_";
+/// The environment variable that may hold the master key.
+pub const MASTER_KEY_ENV: &str = "DAYBOOK_MASTER_KEY";
+
+/// What is wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub String);
+
+/// The configuration of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[derive(Default)]
+pub struct Config {
+    /// The node itself.
+    pub node: NodeConfig,
+    /// Where it listens.
+    pub listen: ListenConfig,
+    /// TLS; off unless a certificate is given.
+    pub tls: TlsConfig,
+    /// Who may come in.
+    pub auth: AuthConfig,
+    /// The log.
+    pub log: LogConfig,
+    /// Memory for log and stores.
+    pub store: StoreConfig,
+    /// The key ring.
+    pub keys: KeysConfig,
+    /// Limits.
+    pub limits: LimitsConfig,
+    /// Logs and traces.
+    pub telemetry: TelemetryConfig,
+}
+
+/// The node itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NodeConfig {
+    /// The node's id, written into takeover records. Default: the host's name.
+    pub id: String,
+    /// Where log, stores and keys lie.
+    pub data_dir: PathBuf,
+    /// Development mode: the node mints its own tokens, makes its own master key and lets the clock be moved. Never on
+    /// a node that is to be trusted.
+    pub development: bool,
+    /// How long a shutdown may take before the node gives up what it waits for.
+    #[serde(with = "seconds")]
+    pub shutdown_seconds: Duration,
+}
+
+impl Default for NodeConfig {
+    fn default() -> Self {
+        let home = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).or_else(|| {
+            std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share"))
+        });
+        Self {
+            id: hostname(),
+            data_dir: home.map_or_else(|| PathBuf::from("daybook-data"), |home| home.join("daybook")),
+            development: false,
+            shutdown_seconds: Duration::from_secs(20),
+        }
+    }
+}
+
+fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "daybook".to_owned() } else { name.to_owned() }
+}
+
+/// Where the node listens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ListenConfig {
+    /// gRPC and JSON.
+    pub address: SocketAddr,
+    /// Metrics and health over plain HTTP: /metrics, /livez, /readyz.
+    pub metrics_address: SocketAddr,
+}
+
+impl Default for ListenConfig {
+    fn default() -> Self {
+        Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 7420)),
+            metrics_address: SocketAddr::from(([127, 0, 0, 1], 7421)),
+        }
+    }
+}
+
+/// TLS.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TlsConfig {
+    /// Certificate chain, PEM. Switches TLS on.
+    pub certificate: Option<PathBuf>,
+    /// Its private key, PEM.
+    pub private_key: Option<PathBuf>,
+    /// Certificates of the authorities whose clients are let in, PEM. Switches mutual TLS on.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// Who may come in: bearer tokens (JWT) that one of these keys has signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuthConfig {
+    /// The keys: path of a JWKS file, or its http(s) URL. Needed unless the node is in development mode.
+    pub jwks: String,
+    /// How often a JWKS at a URL is read again. It is read at once when a token names a key that is not known.
+    #[serde(with = "seconds")]
+    pub jwks_refresh_seconds: Duration,
+    /// The issuer that tokens must name. Empty: any.
+    pub issuer: String,
+    /// The audience that tokens must name. Empty: any.
+    pub audience: String,
+    /// The claim with the tenant, or tenants, that a token speaks for. Dots lead into objects.
+    pub tenants_claim: String,
+    /// The claim with the roles. Dots lead into objects, for example realm_access.roles.
+    pub roles_claim: String,
+    /// The claim that says "service" of tokens that belong to programs.
+    pub kind_claim: String,
+}
+
+impl Default for AuthConfig {
+    fn default() -> Self {
+        Self {
+            jwks: String::new(),
+            jwks_refresh_seconds: Duration::from_secs(300),
+            issuer: String::new(),
+            audience: String::new(),
+            tenants_claim: "tenants".to_owned(),
+            roles_claim: "roles".to_owned(),
+            kind_claim: "kind".to_owned(),
+        }
+    }
+}
+
+/// The log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// Where it lies: "embedded" (in the data folder), or "kafka://host:port,host:port".
+    pub url: String,
+    /// Its name: the first part of Kafka's topic names, and part of the first hash of every partition. Fixed when the
+    /// log is created.
+    pub name: String,
+    /// How many partitions. Fixed when the log is created.
+    pub partitions: u32,
+    /// Embedded: what to do about damage in the write-ahead log: "strict" refuses to start, "truncate" drops what
+    /// follows the damage, which may have been acknowledged.
+    pub recovery: String,
+    /// Kafka: replication factor of topics that the node creates. 0: it creates none.
+    pub kafka_replication: u16,
+    /// Kafka: the least min.insync.replicas that the topics may have.
+    pub kafka_min_insync_replicas: u16,
+    /// Kafka: how long the brokers may take to answer at the start.
+    #[serde(with = "seconds")]
+    pub kafka_connect_seconds: Duration,
+    /// Kafka: settings for librdkafka, for example "security.protocol" and "sasl.mechanism".
+    pub kafka_properties: BTreeMap<String, String>,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self {
+            url: "embedded".to_owned(),
+            name: "daybook".to_owned(),
+            partitions: 8,
+            recovery: "strict".to_owned(),
+            kafka_replication: 1,
+            kafka_min_insync_replicas: 1,
+            kafka_connect_seconds: Duration::from_secs(30),
+            kafka_properties: BTreeMap::new(),
+        }
+    }
+}
+
+/// Memory for log and stores.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreConfig {
+    /// Cached blocks, in MiB.
+    pub cache_mib: usize,
+    /// Rows that are not yet written to files, in MiB.
+    pub write_buffer_mib: usize,
+    /// The node takes no commands while less than this is free on the disk, in MiB.
+    pub disk_reserve_mib: u64,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { cache_mib: 64, write_buffer_mib: 64, disk_reserve_mib: 256 }
+    }
+}
+
+/// The key ring.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeysConfig {
+    /// File with the master key: 64 hexadecimal digits. The environment variable DAYBOOK_MASTER_KEY comes first. A
+    /// development node makes one in its data folder.
+    pub master_key_file: Option<PathBuf>,
+}
+
+/// Limits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// A command, in KiB.
+    pub command_kib: usize,
+    /// A request, in KiB.
+    pub request_kib: usize,
+    /// How long a caller waits for a decision.
+    #[serde(with = "seconds")]
+    pub decision_wait_seconds: Duration,
+    /// How long a query waits for the position that it asks for.
+    #[serde(with = "seconds")]
+    pub query_wait_seconds: Duration,
+    /// Commands of a partition that wait for their decision.
+    pub in_flight_commands: usize,
+    /// Commands of a tenant that wait for their decision, per partition.
+    pub in_flight_per_tenant: usize,
+    /// Commands of a stream key that wait for their decision.
+    pub in_flight_per_stream: usize,
+    /// Requests of one connection at once.
+    pub streams_per_connection: u32,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            command_kib: 256,
+            request_kib: 4096,
+            decision_wait_seconds: Duration::from_secs(30),
+            query_wait_seconds: Duration::from_secs(10),
+            in_flight_commands: 20_000,
+            in_flight_per_tenant: 10_000,
+            in_flight_per_stream: 5_000,
+            streams_per_connection: 1_000,
+        }
+    }
+}
+
+/// Logs and traces.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TelemetryConfig {
+    /// "text" or "json".
+    pub log_format: String,
+    /// What is logged, in the form of tracing's EnvFilter, for example "info,daybook_runtime=debug".
+    pub log_filter: String,
+    /// Where traces go, by OTLP over gRPC, for example "http://127.0.0.1:4317". Empty: nowhere.
+    pub otlp_endpoint: String,
+}
+
+impl Default for TelemetryConfig {
+    fn default() -> Self {
+        Self { log_format: "text".to_owned(), log_filter: "info".to_owned(), otlp_endpoint: String::new() }
+    }
+}
+
+impl Config {
+    /// Reads the file, if one is given, and the environment.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let mut table = match file {
+            None => toml::Table::new(),
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| ConfigError(format!("{}: {error}", path.display())))?;
+                // Read once as it stands, so that mistakes are shown with their place in the file.
+                toml::from_str::<Self>(&text)
+                    .map_err(|error| ConfigError(format!("{}: {error}", path.display())))?;
+                text.parse().map_err(|error| ConfigError(format!("{}: {error}", path.display())))?
+            }
+        };
+        for (name, value) in environment {
+            let Some(key) = name.strip_prefix(ENV_PREFIX).filter(|_| name != MASTER_KEY_ENV) else { continue };
+            // Variables of other programs that start alike have no section.
+            let Some((section, key)) = key.split_once("__") else { continue };
+            set(&mut table, &section.to_lowercase(), &key.to_lowercase(), &value)
+                .and_then(|()| table.clone().try_into::<Self>().map_err(|error| ConfigError(error.to_string())))
+                .map_err(|error| ConfigError(format!("environment variable {name}: {error}")))?;
+        }
+        let config: Self = table.try_into().map_err(|error| ConfigError(error.to_string()))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |what: &str| Err(ConfigError(what.to_owned()));
+        if self.log.partitions == 0 || self.log.partitions > 4_096 {
+            return wrong("log.partitions must be 1 to 4096");
+        }
+        if self.log.name.is_empty()
+            || !self.log.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+        {
+            return wrong("log.name must consist of letters, digits and . _ -");
+        }
+        if self.log.url != "embedded" && self.log.kafka_brokers().is_none() {
+            return wrong("log.url must be \"embedded\" or \"kafka://host:port\"");
+        }
+        if !matches!(self.log.recovery.as_str(), "strict" | "truncate") {
+            return wrong("log.recovery must be \"strict\" or \"truncate\"");
+        }
+        if !matches!(self.telemetry.log_format.as_str(), "text" | "json") {
+            return wrong("telemetry.log_format must be \"text\" or \"json\"");
+        }
+        if self.tls.certificate.is_some() != self.tls.private_key.is_some() {
+            return wrong("tls.certificate and tls.private_key must be given together");
+        }
+        if self.tls.client_ca.is_some() && self.tls.certificate.is_none() {
+            return wrong("tls.client_ca needs tls.certificate");
+        }
+        if self.limits.command_kib == 0 || self.limits.command_kib > 1_024 {
+            return wrong("limits.command_kib must be 1 to 1024");
+        }
+        Ok(())
+    }
+}
+
+impl LogConfig {
+    /// The brokers, for a log on Kafka.
+    pub fn kafka_brokers(&self) -> Option<&str> {
+        self.url.strip_prefix("kafka://").filter(|brokers| !brokers.is_empty())
+    }
+}
+
+/// Sets a key; the value is read as TOML, or else taken as text.
+fn set(table: &mut toml::Table, section: &str, key: &str, value: &str) -> Result<(), ConfigError> {
+    let parsed = format!("v = {value}").parse::<toml::Table>().ok().and_then(|mut table| table.remove("v"));
+    let value = parsed.unwrap_or_else(|| toml::Value::String(value.to_owned()));
+    let section = table.entry(section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+    let section = section.as_table_mut().ok_or_else(|| ConfigError("is not a section".to_owned()))?;
+    section.insert(key.to_owned(), value);
+    Ok(())
+}
+
+/// Durations as whole seconds.
+mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(duration.as_secs())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_secs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(name: &str, value: &str) -> Vec<(String, String)> {
+        vec![(name.to_owned(), value.to_owned())]
+    }
+
+    #[test]
+    fn defaults_work_with_no_file_at_all() {
+        let config = Config::load(None, []).unwrap();
+        assert_eq!(config.log.partitions, 8);
+        assert!(config.listen.address.ip().is_loopback());
+    }
+
+    #[test]
+    fn the_environment_overrides_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("daybook.toml");
+        std::fs::write(&file, "[log]\npartitions = 4\nname = \"books\"\n").unwrap();
+        let config = Config::load(Some(&file), env("DAYBOOK_LOG__PARTITIONS", "16")).unwrap();
+        assert_eq!((config.log.partitions, config.log.name.as_str()), (16, "books"));
+        let text = Config::load(None, env("DAYBOOK_LOG__URL", "kafka://127.0.0.1:9092")).unwrap();
+        assert_eq!(text.log.kafka_brokers(), Some("127.0.0.1:9092"));
+        assert!(Config::load(None, env("DAYBOOK_MASTER_KEY", "x")).is_ok(), "not a setting");
+        assert!(Config::load(None, env("DAYBOOK_KAFKA_LIBS", "x")).is_ok(), "not a setting");
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("daybook.toml");
+        std::fs::write(&file, "[log]\npartitons = 4\n").unwrap();
+        let error = Config::load(Some(&file), []).unwrap_err().to_string();
+        assert!(error.contains("partitons") && error.contains("line 2"), "{error}");
+        for (name, value, says) in [
+            ("DAYBOOK_LOG__PARTITONS", "4", "DAYBOOK_LOG__PARTITONS"),
+            ("DAYBOOK_NOSUCH__KEY", "4", "nosuch"),
+            ("DAYBOOK_LOG__PARTITIONS", "many", "DAYBOOK_LOG__PARTITIONS"),
+            ("DAYBOOK_LOG__PARTITIONS", "0", "log.partitions"),
+            ("DAYBOOK_LOG__URL", "postgres://x", "log.url"),
+            ("DAYBOOK_TLS__CERTIFICATE", "x.pem", "tls.private_key"),
+        ] {
+            let error = Config::load(None, env(name, value)).unwrap_err().to_string();
+            assert!(error.contains(says), "{name}={value}: {error}");
+        }
+    }
+}

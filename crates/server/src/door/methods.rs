@@ -1,0 +1,158 @@
+//! The table of methods: from the path of a request to what answers it, made from the schema and the domains.
+
+use std::collections::BTreeMap;
+
+use daybook_kernel::registry::Registry;
+use daybook_proto::{descriptors, method_facts};
+use prost_reflect::MessageDescriptor;
+
+/// The service of the node itself.
+const NODE_SERVICE: &str = "daybook.node.v1.NodeService";
+
+/// A method.
+#[derive(Debug, Clone)]
+pub struct Method {
+    /// Its path, `/package.Service/Method`.
+    pub path: String,
+    /// Its request.
+    pub input: MessageDescriptor,
+    /// Its response.
+    pub output: MessageDescriptor,
+    /// It changes nothing.
+    pub is_query: bool,
+    /// Its answer opens sealed content.
+    pub opens_sealed_content: bool,
+    /// What answers it.
+    pub handler: Handler,
+}
+
+/// What answers a method.
+#[derive(Debug, Clone)]
+pub enum Handler {
+    /// A command of a domain.
+    Command {
+        /// The domain.
+        domain: &'static str,
+        /// The kind.
+        kind: &'static str,
+    },
+    /// A query of a domain.
+    Query {
+        /// The domain.
+        domain: &'static str,
+        /// Which of its queries.
+        query: usize,
+    },
+    /// The node itself.
+    Node(NodeMethod),
+}
+
+/// Methods of the node itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NodeMethod {
+    /// How the node stands.
+    GetStatus,
+    /// What became of a command.
+    GetCommand,
+    /// The projections.
+    ListProjections,
+    /// Folds a projection again.
+    RebuildProjection,
+    /// The hash of a partition's state.
+    GetStateDigest,
+    /// Decisions with their proof.
+    ExportDecisions,
+}
+
+impl NodeMethod {
+    fn by_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "GetStatus" => Self::GetStatus,
+            "GetCommand" => Self::GetCommand,
+            "ListProjections" => Self::ListProjections,
+            "RebuildProjection" => Self::RebuildProjection,
+            "GetStateDigest" => Self::GetStateDigest,
+            "ExportDecisions" => Self::ExportDecisions,
+            _ => return None,
+        })
+    }
+}
+
+/// Every method.
+#[derive(Debug, Default)]
+pub struct Methods {
+    by_path: BTreeMap<String, Method>,
+    services: Vec<String>,
+}
+
+impl Methods {
+    /// Looks at the schema and the domains.
+    pub fn new(registry: &Registry) -> Self {
+        let mut methods = Self::default();
+        for domain in registry.iter() {
+            methods.add_service(domain.service, |name| {
+                let kind = domain.public_kinds.iter().find(|kind| **kind == name);
+                let query = domain.queries.iter().position(|query| query.method == name);
+                match (kind, query) {
+                    (Some(kind), _) => Some(Handler::Command { domain: domain.name, kind }),
+                    (None, Some(query)) => Some(Handler::Query { domain: domain.name, query }),
+                    (None, None) => None,
+                }
+            });
+        }
+        methods.add_service(NODE_SERVICE, |name| NodeMethod::by_name(name).map(Handler::Node));
+        methods
+    }
+
+    fn add_service(&mut self, service: &str, handler: impl Fn(&str) -> Option<Handler>) {
+        let Some(descriptor) = descriptors().get_service_by_name(service) else { return };
+        self.services.push(service.to_owned());
+        for method in descriptor.methods() {
+            let Some(handler) = handler(method.name()) else { continue };
+            let facts = method_facts(&method);
+            let path = format!("/{service}/{}", method.name());
+            let method = Method {
+                path: path.clone(),
+                input: method.input(),
+                output: method.output(),
+                is_query: facts.is_query,
+                opens_sealed_content: facts.opens_sealed_content,
+                handler,
+            };
+            self.by_path.insert(path, method);
+        }
+    }
+
+    /// The method of a path.
+    pub fn get(&self, path: &str) -> Option<&Method> {
+        self.by_path.get(path)
+    }
+
+    /// The services.
+    pub fn services(&self) -> &[String] {
+        &self.services
+    }
+
+    /// Every method, by path.
+    pub fn iter(&self) -> impl Iterator<Item = &Method> {
+        self.by_path.values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_method_of_every_service_is_answered() {
+        let methods = Methods::new(&daybook_domains::registry());
+        let ours = descriptors().services().filter(|service| service.full_name().starts_with("daybook."));
+        let expected: usize = ours.map(|service| service.methods().count()).sum();
+        assert_eq!(methods.iter().count(), expected);
+        let place = methods.get("/daybook.legal_hold.v1.LegalHoldService/PlaceHold").unwrap();
+        assert!(!place.is_query);
+        let reveal = methods.get("/daybook.legal_hold.v1.LegalHoldService/RevealItem").unwrap();
+        assert!(reveal.opens_sealed_content);
+        assert!(methods.get("/daybook.legal_hold.v1.LegalHoldService/GetHold").unwrap().is_query);
+    }
+}

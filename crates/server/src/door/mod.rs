@@ -1,0 +1,122 @@
+//! What a request goes through, whichever way it came in.
+//!
+//! ```text
+//! command: tenant, id -> seal -> check -> [ node: append, decide, apply ] -> answer (-> open)
+//! query:   tenant -> pseudonyms -> authorise -> wait for the position -> answer
+//! ```
+//!
+//! No method has code of its own here: what there is follows from the schema and from the domain's registration.
+
+mod command;
+mod methods;
+mod query;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use bytes::Bytes;
+use daybook_kernel::registry::Registry;
+use daybook_privacy::{Opener, Sealer};
+use daybook_proto::log::v1::TraceContext;
+use daybook_runtime::Node;
+use prost_reflect::{DynamicMessage, Kind, ReflectMessage, Value};
+
+pub(crate) use command::receipt;
+pub use methods::{Handler, Method, Methods, NodeMethod};
+
+use crate::auth::Caller;
+use crate::error::{CallError, codes};
+use crate::node_service::NodeService;
+
+/// What every door shares.
+pub struct Door {
+    pub(crate) node: Arc<Node>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) authority: Arc<dyn daybook_kernel::authorisation::Authority>,
+    pub(crate) sealer: Sealer,
+    pub(crate) opener: Opener,
+    pub(crate) node_service: NodeService,
+    pub(crate) limits: DoorLimits,
+    /// Set while the disk is nearly full: queries go on, commands do not.
+    pub(crate) disk_nearly_full: Arc<AtomicBool>,
+}
+
+/// Limits of a request.
+#[derive(Debug, Clone)]
+pub struct DoorLimits {
+    /// A command, in bytes.
+    pub command_bytes_max: usize,
+    /// How long a query waits for its position.
+    pub query_wait_max: Duration,
+}
+
+/// A request with who sent it.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Who.
+    pub caller: Caller,
+    /// The caller's trace context.
+    pub trace: Option<TraceContext>,
+}
+
+impl Door {
+    /// Answers a request: the encoded response, or why there is none.
+    pub async fn call(&self, method: &Method, call: &Call, request: DynamicMessage) -> Result<Bytes, CallError> {
+        refuse_unknown_fields(&request, "")?;
+        match &method.handler {
+            Handler::Command { domain, kind } => self.command(method, domain, kind, call, request).await,
+            Handler::Query { domain, query } => self.query(domain, *query, call, request).await,
+            Handler::Node(method) => self.node_service.call(self, *method, &call.caller, request).await,
+        }
+    }
+}
+
+/// Fields that a message does not have are refused: nobody would look at them, and they would not be sealed.
+fn refuse_unknown_fields(message: &DynamicMessage, path: &str) -> Result<(), CallError> {
+    if let Some(field) = message.unknown_fields().next() {
+        let name = message.descriptor().full_name().to_owned();
+        let text = format!(
+            "field number {} of {name}{} is not known to this release; nothing was recorded; the caller may be newer \
+             than the node",
+            field.number(),
+            if path.is_empty() { String::new() } else { format!(" at {path}") }
+        );
+        return Err(CallError::new(codes::UNKNOWN_FIELD, text));
+    }
+    for (field, value) in message.fields() {
+        if !matches!(field.kind(), Kind::Message(_)) {
+            continue;
+        }
+        let at = if path.is_empty() { field.name().to_owned() } else { format!("{path}.{}", field.name()) };
+        match value {
+            Value::Message(child) => refuse_unknown_fields(child, &at)?,
+            Value::List(children) => {
+                for child in children.iter().filter_map(Value::as_message) {
+                    refuse_unknown_fields(child, &at)?;
+                }
+            }
+            Value::Map(children) => {
+                for child in children.values().filter_map(Value::as_message) {
+                    refuse_unknown_fields(child, &at)?;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A text field by number, as the conventions of requests have it.
+fn text_field(message: &DynamicMessage, number: u32) -> String {
+    let value = message.get_field_by_number(number);
+    value.as_deref().and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// A field in front of an encoded message: parts of a protobuf message can be put together in any order.
+fn prepend_field(number: u32, field: &impl prost::Message, message: &[u8]) -> Bytes {
+    let mut encoded = Vec::with_capacity(message.len() + field.encoded_len() + 16);
+    prost::encoding::message::encode(number, field, &mut encoded);
+    encoded.extend_from_slice(message);
+    encoded.into()
+}

@@ -1,0 +1,234 @@
+//! What a caller is told when there is no answer: a code, a text, details; the same by gRPC and by JSON.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use daybook_kernel::code::{self, Code, Status};
+use daybook_kernel::registry::Registry;
+use daybook_kernel::rejection::{Refusal, Rejection};
+use daybook_kernel::state::Fault;
+use daybook_kernel::time::duration_from_proto;
+use daybook_privacy::PrivacyError;
+use daybook_proto::log::v1;
+use daybook_runtime::{ReadError, SubmitError};
+use daybook_store::StoreError;
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// Error codes of the doors.
+pub mod codes {
+    daybook_kernel::error_codes! { "../../../docs/errors/";
+        /// No bearer token came with the request.
+        TOKEN_MISSING: Unauthenticated;
+        /// The token is not one that this node accepts.
+        TOKEN_INVALID: Unauthenticated;
+        /// The token has expired.
+        TOKEN_EXPIRED: Unauthenticated;
+        /// The keys to check tokens with cannot be read.
+        TOKEN_KEYS_UNAVAILABLE: Unavailable;
+        /// The token speaks for several tenants and the request names none.
+        TENANT_REQUIRED: InvalidArgument;
+        /// The request is not what its method takes.
+        MALFORMED_REQUEST: InvalidArgument;
+        /// The request has a field that its message does not have.
+        UNKNOWN_FIELD: InvalidArgument;
+        /// The request, or the command in it, is larger than allowed.
+        REQUEST_TOO_LARGE: ResourceExhausted;
+        /// There is no such method.
+        METHOD_UNKNOWN: Unimplemented;
+        /// The node takes no commands because its disk is nearly full.
+        DISK_NEARLY_FULL: ResourceExhausted;
+        /// A defect of Daybook.
+        INTERNAL_ERROR: Internal;
+        /// The configuration has mistakes.
+        CONFIG_INVALID: InvalidArgument;
+        /// An address to listen on is not available.
+        ADDRESS_UNAVAILABLE: FailedPrecondition;
+        /// There is no such projection.
+        PROJECTION_NOT_FOUND: NotFound;
+    }
+}
+
+/// Every code that a person can meet, of whatever crate, in the order of their names.
+pub fn every_code(registry: &Registry) -> Vec<Code> {
+    let domains = registry.iter().flat_map(|domain| domain.codes);
+    let mut all: Vec<Code> = code::ALL
+        .iter()
+        .chain(domains)
+        .chain(codes::ALL)
+        .chain(daybook_log::codes::ALL)
+        .chain(daybook_store::codes::ALL)
+        .chain(daybook_runtime::codes::ALL)
+        .chain(daybook_privacy::codes::ALL)
+        .copied()
+        .collect();
+    all.sort_by_key(|code| code.name);
+    all
+}
+
+/// The domain of google.rpc.ErrorInfo.
+pub const ERROR_DOMAIN: &str = "daybook.dev";
+
+/// Why a request has no answer.
+#[derive(Debug, Clone)]
+pub struct CallError {
+    /// What sort of error it is.
+    pub status: Status,
+    /// The stable code.
+    pub code: String,
+    /// What happened and what to do.
+    pub message: String,
+    /// Fields that are wrong, with what is wrong.
+    pub violations: Vec<(String, String)>,
+    /// Machine-readable details.
+    pub metadata: BTreeMap<String, String>,
+    /// When trying again makes sense.
+    pub retry_after: Option<Duration>,
+}
+
+impl CallError {
+    /// An error with a code and a text.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            status: code.status,
+            code: code.name.to_owned(),
+            message: message.into(),
+            violations: Vec::new(),
+            metadata: BTreeMap::new(),
+            retry_after: None,
+        }
+    }
+
+    /// A wrong field.
+    pub fn field(field: &str, description: &str) -> Self {
+        let mut error = Self::new(code::INVALID_ARGUMENT, format!("{field}: {description}; nothing was recorded"));
+        error.violations.push((field.to_owned(), description.to_owned()));
+        error
+    }
+
+    /// Says when trying again makes sense.
+    #[must_use]
+    pub fn retry_after(mut self, delay: Option<Duration>) -> Self {
+        self.retry_after = delay;
+        self
+    }
+
+    /// A rejection that stands on the log. Its code is known to this release or to a newer one.
+    pub fn recorded(rejected: &v1::Rejected, registry: &Registry) -> Self {
+        Self {
+            status: registry.code(&rejected.code).map_or(Status::FailedPrecondition, |code| code.status),
+            code: rejected.code.clone(),
+            message: rejected.message.clone(),
+            violations: rejected.field_violations.iter().map(|v| (v.field.clone(), v.description.clone())).collect(),
+            metadata: rejected.metadata.clone(),
+            retry_after: rejected.retry_delay.as_ref().and_then(|delay| duration_from_proto(delay).ok()),
+        }
+    }
+
+    /// As gRPC says it.
+    pub fn to_grpc(&self) -> tonic::Status {
+        let mut details = ErrorDetails::new();
+        let metadata: std::collections::HashMap<_, _> = self.metadata.clone().into_iter().collect();
+        details.set_error_info(self.code.clone(), ERROR_DOMAIN, metadata);
+        if !self.violations.is_empty() {
+            for (field, description) in &self.violations {
+                details.add_bad_request_violation(field.clone(), description.clone());
+            }
+        }
+        if let Some(delay) = self.retry_after {
+            details.set_retry_info(Some(delay));
+        }
+        tonic::Status::with_error_details(grpc_code(self.status), self.message.clone(), details)
+    }
+}
+
+fn grpc_code(status: Status) -> tonic::Code {
+    match status {
+        Status::InvalidArgument => tonic::Code::InvalidArgument,
+        Status::NotFound => tonic::Code::NotFound,
+        Status::AlreadyExists => tonic::Code::AlreadyExists,
+        Status::FailedPrecondition => tonic::Code::FailedPrecondition,
+        Status::PermissionDenied => tonic::Code::PermissionDenied,
+        Status::Unauthenticated => tonic::Code::Unauthenticated,
+        Status::ResourceExhausted => tonic::Code::ResourceExhausted,
+        Status::Unavailable => tonic::Code::Unavailable,
+        Status::DeadlineExceeded => tonic::Code::DeadlineExceeded,
+        Status::Unimplemented => tonic::Code::Unimplemented,
+        Status::DataLoss => tonic::Code::DataLoss,
+        Status::Internal => tonic::Code::Internal,
+    }
+}
+
+impl From<Rejection> for CallError {
+    fn from(rejection: Rejection) -> Self {
+        let violations = rejection.violations.iter().map(|v| (v.field.clone(), v.description.clone())).collect();
+        Self {
+            violations,
+            metadata: rejection.metadata,
+            retry_after: rejection.retry_delay,
+            ..Self::new(rejection.code, rejection.message)
+        }
+    }
+}
+
+impl From<Fault> for CallError {
+    fn from(fault: Fault) -> Self {
+        let error = StoreError::from(fault);
+        Self::new(error.code(), error.to_string())
+    }
+}
+
+impl From<Refusal> for CallError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Rejected(rejection) => (*rejection).into(),
+            Refusal::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<SubmitError> for CallError {
+    fn from(error: SubmitError) -> Self {
+        Self::new(error.code(), error.to_string()).retry_after(error.retry_after())
+    }
+}
+
+impl From<ReadError> for CallError {
+    fn from(error: ReadError) -> Self {
+        Self::new(error.code(), error.to_string()).retry_after(error.retry_after())
+    }
+}
+
+impl From<PrivacyError> for CallError {
+    fn from(error: PrivacyError) -> Self {
+        match error {
+            PrivacyError::Invalid(violations) => Rejection::from(violations).into(),
+            error => Self::new(error.code(), error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_code_is_declared_once_and_has_a_page_that_helps() {
+        let codes = every_code(&daybook_domains::registry());
+        let names: BTreeSet<_> = codes.iter().map(|code| code.name).collect();
+        assert_eq!(names.len(), codes.len(), "a code is declared twice");
+        for code in &codes {
+            assert!(code.page.starts_with(&format!("# {}\n", code.name)), "{code}: the page's title is the code");
+            for part in ["**What happened.**", "**What was kept.**", "**What to do.**"] {
+                assert!(code.page.contains(part), "the page of {code} lacks {part}");
+            }
+        }
+        let pages = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/errors")).unwrap();
+        for page in pages {
+            let name = page.unwrap().file_name().into_string().unwrap();
+            let code = name.trim_end_matches(".md");
+            assert!(names.contains(code) || code == "README", "{name} is the page of no code");
+        }
+    }
+}

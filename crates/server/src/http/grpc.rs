@@ -1,0 +1,127 @@
+//! gRPC, for any method of the table: messages pass as bytes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::{Buf, BufMut, Bytes};
+use http::{HeaderMap, Request};
+use prost_reflect::DynamicMessage;
+use tonic::Status;
+use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tower::service_fn;
+
+use super::App;
+use crate::door::Method;
+use crate::error::{CallError, codes};
+
+pub(super) async fn serve(app: Arc<App>, request: Request<Body>) -> Response {
+    let path = request.uri().path();
+    let Some(method) = app.methods.get(path).cloned() else {
+        let error = CallError::new(codes::METHOD_UNKNOWN, format!("there is no method {path}"));
+        return error.to_grpc().into_http();
+    };
+    let max = app.request_bytes_max;
+    let mut grpc = tonic::server::Grpc::new(AsBytes)
+        .apply_max_message_size_config(Some(max), Some(usize::MAX))
+        .accept_compressed(CompressionEncoding::Gzip)
+        .send_compressed(CompressionEncoding::Gzip);
+    let timeout = timeout(request.headers());
+    let headers = request.headers().clone();
+    let service = service_fn(move |message: tonic::Request<Bytes>| {
+        let (app, method, headers) = (Arc::clone(&app), method.clone(), headers.clone());
+        async move { call(&app, &method, &headers, message.into_inner(), timeout).await }
+    });
+    grpc.unary(service, request).await.map(Body::new)
+}
+
+async fn call(
+    app: &App,
+    method: &Method,
+    headers: &HeaderMap,
+    message: Bytes,
+    timeout: Option<Duration>,
+) -> Result<tonic::Response<Bytes>, Status> {
+    let request = DynamicMessage::decode(method.input.clone(), message)
+        .map_err(|error| CallError::new(codes::MALFORMED_REQUEST, error.to_string()));
+    let answered = app.answer(method, headers, request, timeout).await;
+    answered.map(tonic::Response::new).map_err(|error| error.to_grpc())
+}
+
+/// The grpc-timeout header: up to eight digits and a unit.
+fn timeout(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
+    let amount: u64 = digits.parse().ok().filter(|_| digits.len() <= 8)?;
+    Some(match unit {
+        "H" => Duration::from_secs(amount * 3_600),
+        "M" => Duration::from_secs(amount * 60),
+        "S" => Duration::from_secs(amount),
+        "m" => Duration::from_millis(amount),
+        "u" => Duration::from_micros(amount),
+        "n" => Duration::from_nanos(amount),
+        _ => return None,
+    })
+}
+
+/// Messages as they are.
+#[derive(Debug, Clone, Copy, Default)]
+struct AsBytes;
+
+impl Codec for AsBytes {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        *self
+    }
+
+    fn decoder(&mut self) -> Self {
+        *self
+    }
+}
+
+impl Encoder for AsBytes {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, message: Bytes, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        to.put(message);
+        Ok(())
+    }
+}
+
+impl Decoder for AsBytes {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(from.copy_to_bytes(from.remaining())))
+    }
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts() {
+        let of = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("grpc-timeout", value.parse().unwrap());
+            timeout(&headers)
+        };
+        assert_eq!(of("250m"), Some(Duration::from_millis(250)));
+        assert_eq!(of("3S"), Some(Duration::from_secs(3)));
+        for nonsense in ["", "S", "3", "3x", "123456789S", "-1S", "ä"] {
+            let value = http::HeaderValue::from_bytes(nonsense.as_bytes()).unwrap();
+            let mut headers = HeaderMap::new();
+            headers.insert("grpc-timeout", value);
+            assert_eq!(timeout(&headers), None, "{nonsense}");
+        }
+    }
+}

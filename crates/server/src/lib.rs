@@ -1,0 +1,30 @@
+//! A node that can be reached.
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | [`config`] | one TOML file, environment overrides, every key explained |
+//! | [`auth`] | bearer tokens against a JWKS; a development mode that mints its own |
+//! | [`door`] | what a request goes through, whichever way it came: validate, seal, submit, answer |
+//! | [`http`] | gRPC and JSON on one port, by one table of methods |
+//! | [`node_service`] | what a node says of itself |
+//! | [`telemetry`] | logs, metrics, traces |
+//! | [`serve`] | all of it put together |
+//!
+//! Architecture invariants: the only crate that knows tonic and HTTP; no method has code of its own here, beside those
+//! of the node's service.
+
+pub mod auth;
+pub mod config;
+pub mod door;
+pub mod error;
+pub mod http;
+pub mod node_service;
+pub mod serve;
+pub mod telemetry;
+
+mod bootstrap;
+mod disk;
+mod effects;
+mod export;
+
+pub use bootstrap::FIRST_TENANT;

@@ -1,0 +1,429 @@
+//! A node, put together from its configuration.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use daybook_kernel::authorisation::Authority;
+use daybook_kernel::code::Code;
+use daybook_kernel::decide::Decider;
+use daybook_log::{EmbeddedLog, EmbeddedOptions, KafkaLog, KafkaOptions, Log, LogError, Recovery};
+use daybook_policy::Cedar;
+use daybook_privacy::{EmbeddedKeyRing, KeyRing, MasterKey, Opener, PrivacyError, Sealer};
+use daybook_proto::FILE_DESCRIPTOR_SET;
+use daybook_rocks::Memory;
+use daybook_runtime::{
+    Clock, EffectHandlers, Limits, Node, NodeOptions, PartitionState, SubmitError, SystemClock,
+};
+use daybook_store::StoreError;
+use http::StatusCode;
+use hyper_util::rt::TokioTimer;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::task::{AbortHandle, JoinHandle};
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use crate::auth::development::{DevelopmentKey, write_secret};
+use crate::auth::{Authenticator, KeySource};
+use crate::bootstrap;
+use crate::config::{Config, ConfigError, LogConfig, MASTER_KEY_ENV};
+use crate::disk;
+use crate::door::{Door, DoorLimits, Methods};
+use crate::effects::DestroyKeysHandler;
+use crate::error::{CallError, codes};
+use crate::http::{App, router, tls_server_config};
+use crate::node_service::NodeService;
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct StartError {
+    /// The stable code.
+    pub code: Code,
+    /// What happened and what to do.
+    pub message: String,
+}
+
+impl From<LogError> for StartError {
+    fn from(error: LogError) -> Self {
+        Self { code: error.code(), message: error.to_string() }
+    }
+}
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        Self { code: error.code(), message: error.to_string() }
+    }
+}
+
+impl From<PrivacyError> for StartError {
+    fn from(error: PrivacyError) -> Self {
+        Self { code: error.code(), message: error.to_string() }
+    }
+}
+
+impl From<SubmitError> for StartError {
+    fn from(error: SubmitError) -> Self {
+        Self { code: error.code(), message: error.to_string() }
+    }
+}
+
+impl From<ConfigError> for StartError {
+    fn from(error: ConfigError) -> Self {
+        Self { code: codes::CONFIG_INVALID, message: error.to_string() }
+    }
+}
+
+impl From<CallError> for StartError {
+    fn from(error: CallError) -> Self {
+        Self { code: codes::TOKEN_KEYS_UNAVAILABLE, message: error.message }
+    }
+}
+
+/// A node that runs.
+pub struct Running {
+    /// Where gRPC and JSON are.
+    pub address: SocketAddr,
+    /// Where metrics and health are.
+    pub metrics_address: SocketAddr,
+    /// The node.
+    pub node: Arc<Node>,
+    handle: Handle<SocketAddr>,
+    metrics_handle: Handle<SocketAddr>,
+    background: Vec<AbortHandle>,
+    doors: Vec<JoinHandle<()>>,
+    shutdown: Duration,
+}
+
+impl Running {
+    /// Starts a node: opens its log, keys and stores, waits until every partition leads, sets a new log up, opens the
+    /// doors.
+    pub async fn start(config: Config, metrics: Option<PrometheusHandle>) -> Result<Self, StartError> {
+        // Listening comes first: an address that is taken should not cost a takeover.
+        let listener = bind(config.listen.address)?;
+        let metrics_listener = bind(config.listen.metrics_address)?;
+        let data_dir = config.node.data_dir.clone();
+        std::fs::create_dir_all(&data_dir)
+            .map_err(|error| ConfigError(format!("node.data_dir {}: {error}", data_dir.display())))?;
+        let tls = tls_server_config(&config.tls)?;
+        let memory = Memory::new(config.store.cache_mib << 20, config.store.write_buffer_mib << 20);
+        let authenticator = authenticator(&config).await?;
+        let keys: Arc<dyn KeyRing> =
+            Arc::new(EmbeddedKeyRing::open(&data_dir.join("keys"), master_key(&config)?, &memory)?);
+        let log = open_log(&config, &memory).await?;
+
+        let registry = daybook_domains::registry();
+        let authority: Arc<dyn Authority> = Arc::new(Cedar::new());
+        let decider = Decider::new(Arc::clone(&registry), Arc::clone(&authority), log.partitions());
+        let destroy = Arc::new(DestroyKeysHandler { keys: Arc::clone(&keys) });
+        let effects = EffectHandlers::new().with(daybook_kernel::system::Effect::DESTROY_KEYS, destroy);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let started_at = clock.now();
+        let options = NodeOptions {
+            node_id: config.node.id.clone(),
+            address: listener.local_addr().map(|address| address.to_string()).unwrap_or_default(),
+            store_folder: data_dir.join("store"),
+            limits: limits(&config),
+            effects,
+            memory,
+        };
+        let node = Node::start(Arc::clone(&log), decider.clone(), clock, options)?;
+        if let Err(reason) = node.ready().await {
+            // Whatever can be read is still served: an operator wants to see how it stands.
+            tracing::error!(reason, "not every partition can be led");
+        } else {
+            bootstrap::policies(&node, &registry, config.node.development).await?;
+            welcome(&config, &node).await?;
+        }
+
+        let nearly_full = Arc::new(AtomicBool::new(false));
+        let reserve = config.store.disk_reserve_mib << 20;
+        let watching = tokio::spawn(disk::watch(data_dir.clone(), reserve, Arc::clone(&nearly_full)));
+        let node_service = NodeService {
+            node_id: config.node.id.clone(),
+            development: config.node.development,
+            data_dir,
+            started_at,
+            log,
+            decider,
+        };
+        let methods = Methods::new(&registry);
+        let services = methods.services().to_vec();
+        let app = Arc::new(App {
+            door: Door {
+                node: Arc::clone(&node),
+                registry,
+                authority,
+                sealer: Sealer::new(Arc::clone(&keys)),
+                opener: Opener::new(keys),
+                node_service,
+                limits: DoorLimits {
+                    command_bytes_max: config.limits.command_kib << 10,
+                    query_wait_max: config.limits.query_wait_seconds,
+                },
+                disk_nearly_full: nearly_full,
+            },
+            methods,
+            authenticator,
+            request_bytes_max: config.limits.request_kib << 10,
+        });
+        let (reporter, health) = tonic_health::server::health_reporter();
+        let no_reflection = |error: tonic_reflection::server::Error| ConfigError(format!("reflection: {error}"));
+        let reflection = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
+        let own = tonic::service::Routes::new(health)
+            .add_service(reflection().build_v1().map_err(no_reflection)?)
+            .add_service(reflection().build_v1alpha().map_err(no_reflection)?)
+            .into_axum_router()
+            .reset_fallback();
+        let background =
+            vec![watching.abort_handle(), tokio::spawn(report(Arc::clone(&node), reporter, services)).abort_handle()];
+
+        let (address, metrics_address) = (local(&listener)?, local(&metrics_listener)?);
+        let (handle, metrics_handle) = (Handle::new(), Handle::new());
+        let doors = vec![
+            open_door(listener, tls, router(app, own), handle.clone(), &config)?,
+            open_metrics(metrics_listener, Arc::clone(&node), metrics, metrics_handle.clone())?,
+        ];
+        let shutdown = config.node.shutdown_seconds;
+        Ok(Self { address, metrics_address, node, handle, metrics_handle, background, doors, shutdown })
+    }
+
+    /// Stops: no new requests, those under way are answered, what is appended is applied. Never longer than configured.
+    pub async fn stop(self) {
+        self.handle.graceful_shutdown(Some(self.shutdown / 2));
+        let doors = tokio::time::timeout(self.shutdown / 2 + Duration::from_secs(1), async {
+            for door in self.doors.into_iter().take(1) {
+                // A door that panicked is closed as well.
+                let _ = door.await;
+            }
+        });
+        if doors.await.is_err() {
+            tracing::warn!("some requests were not answered before the stop");
+        }
+        self.node.stop(self.shutdown / 2).await;
+        self.metrics_handle.shutdown();
+        self.background.iter().for_each(AbortHandle::abort);
+    }
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let unavailable = |error: std::io::Error| StartError {
+        code: codes::ADDRESS_UNAVAILABLE,
+        message: format!("cannot listen on {address}: {error}; stop what listens there, or configure another address"),
+    };
+    let listener = TcpListener::bind(address).map_err(unavailable)?;
+    listener.set_nonblocking(true).map_err(unavailable)?;
+    Ok(listener)
+}
+
+fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(|error| StartError {
+        code: codes::ADDRESS_UNAVAILABLE,
+        message: error.to_string(),
+    })
+}
+
+async fn authenticator(config: &Config) -> Result<Authenticator, StartError> {
+    let source = match (config.auth.jwks.as_str(), config.node.development) {
+        ("", true) => {
+            let key = DevelopmentKey::open_or_create(&config.node.data_dir).map_err(ConfigError)?;
+            key.source().map_err(ConfigError)?
+        }
+        ("", false) => {
+            let message = "auth.jwks is not set: nobody could come in; give the JWKS of your identity provider, or start \
+                           with --dev to try things out";
+            return Err(ConfigError(message.to_owned()).into());
+        }
+        (jwks, _) => KeySource::parse(jwks),
+    };
+    Ok(Authenticator::new(source, config.auth.clone()).await?)
+}
+
+/// The master key: from the environment, from its file, or made by a development node.
+fn master_key(config: &Config) -> Result<MasterKey, StartError> {
+    if let Ok(text) = std::env::var(MASTER_KEY_ENV) {
+        return Ok(MasterKey::from_hex(&text)?);
+    }
+    if let Some(file) = &config.keys.master_key_file {
+        return Ok(MasterKey::from_file(file)?);
+    }
+    if !config.node.development {
+        let message = format!("neither {MASTER_KEY_ENV} nor keys.master_key_file is set");
+        return Err(PrivacyError::NoMasterKey(message).into());
+    }
+    let file = config.node.data_dir.join("development/master-key");
+    if !file.exists() {
+        let key = MasterKey::generate_hex()?;
+        write_secret(&file, key.as_bytes())
+            .map_err(|error| PrivacyError::NoMasterKey(format!("{}: {error}", file.display())))?;
+    }
+    Ok(MasterKey::from_file(&file)?)
+}
+
+/// Opens the log that the configuration names.
+pub async fn open_log(config: &Config, memory: &Memory) -> Result<Arc<dyn Log>, LogError> {
+    let LogConfig { name, partitions, .. } = config.log.clone();
+    if let Some(brokers) = config.log.kafka_brokers() {
+        let options = KafkaOptions {
+            brokers: brokers.to_owned(),
+            name,
+            partitions,
+            create_with_replication: (config.log.kafka_replication > 0).then_some(config.log.kafka_replication),
+            min_insync_replicas: config.log.kafka_min_insync_replicas,
+            connect_timeout: config.log.kafka_connect_seconds,
+            properties: config.log.kafka_properties.clone(),
+        };
+        return Ok(Arc::new(KafkaLog::open(options).await?));
+    }
+    let recovery = if config.log.recovery == "truncate" { Recovery::TruncateDamage } else { Recovery::Strict };
+    let folder = log_folder(&config.node.data_dir);
+    Ok(Arc::new(EmbeddedLog::open(EmbeddedOptions { folder, name, partitions, recovery }, memory)?))
+}
+
+/// Where the embedded log of a data folder lies.
+pub fn log_folder(data_dir: &Path) -> std::path::PathBuf {
+    data_dir.join("log")
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
+        in_flight_commands_max: config.limits.in_flight_commands,
+        in_flight_per_tenant_max: config.limits.in_flight_per_tenant,
+        in_flight_per_stream_max: config.limits.in_flight_per_stream,
+        decision_wait_max: config.limits.decision_wait_seconds,
+        ..Limits::default()
+    }
+}
+
+/// Says what kind of node this is, and gives a development node its first tenant.
+async fn welcome(config: &Config, node: &Arc<Node>) -> Result<(), StartError> {
+    if config.node.development {
+        tracing::warn!(
+            "DEVELOPMENT MODE: this node signs tokens with a key in {}/development; whoever can read it can be anybody",
+            config.node.data_dir.display()
+        );
+        if bootstrap::first_tenant(node).await? {
+            tracing::info!(tenant = bootstrap::FIRST_TENANT, "a first tenant was created");
+        }
+    } else if !bootstrap::has_tenants(node).unwrap_or(true) {
+        tracing::info!("there is no tenant yet: create one with `daybook tenant create` as an administrator of the platform");
+    }
+    Ok(())
+}
+
+fn open_door(
+    listener: TcpListener,
+    tls: Option<rustls::ServerConfig>,
+    router: axum::Router,
+    handle: Handle<SocketAddr>,
+    config: &Config,
+) -> Result<JoinHandle<()>, StartError> {
+    let failed = |error: std::io::Error| StartError { code: codes::ADDRESS_UNAVAILABLE, message: error.to_string() };
+    let streams = config.limits.streams_per_connection;
+    macro_rules! serve {
+        ($server:expr) => {{
+            let mut server = $server.handle(handle);
+            server
+                .http_builder()
+                .http2()
+                .timer(TokioTimer::new())
+                .max_concurrent_streams(streams)
+                .keep_alive_interval(Some(Duration::from_secs(20)))
+                .keep_alive_timeout(Duration::from_secs(20))
+                .initial_stream_window_size(1 << 20)
+                .initial_connection_window_size(4 << 20);
+            tokio::spawn(async move {
+                if let Err(error) = server.serve(router.into_make_service()).await {
+                    tracing::error!(%error, "the door is closed");
+                }
+            })
+        }};
+    }
+    Ok(match tls {
+        Some(tls) => {
+            let tls = RustlsConfig::from_config(Arc::new(tls));
+            serve!(axum_server::from_tcp_rustls(listener, tls).map_err(failed)?)
+        }
+        None => serve!(axum_server::from_tcp(listener).map_err(failed)?),
+    })
+}
+
+fn open_metrics(
+    listener: TcpListener,
+    node: Arc<Node>,
+    metrics: Option<PrometheusHandle>,
+    handle: Handle<SocketAddr>,
+) -> Result<JoinHandle<()>, StartError> {
+    let failed = |error: std::io::Error| StartError { code: codes::ADDRESS_UNAVAILABLE, message: error.to_string() };
+    let show = move || {
+        let text = metrics.as_ref().map(|metrics| {
+            metrics.run_upkeep();
+            metrics.render()
+        });
+        async move { text.unwrap_or_default() }
+    };
+    let router = axum::Router::new()
+        .route("/metrics", axum::routing::get(show))
+        .route("/livez", axum::routing::get(|| async { "alive\n" }))
+        .route("/readyz", axum::routing::get(ready))
+        .with_state(node);
+    let server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle);
+    Ok(tokio::spawn(async move {
+        if let Err(error) = server.serve(router.into_make_service()).await {
+            tracing::error!(%error, "metrics are not shown any more");
+        }
+    }))
+}
+
+/// Ready when every partition leads and none is stuck.
+async fn ready(State(node): State<Arc<Node>>) -> Response {
+    let mut problems = String::new();
+    for partition in node.partitions() {
+        match partition.status().await {
+            Ok(status) if status.is_healthy() => {}
+            Ok(status) => {
+                let (state, lag) = (status.state, status.apply_lag());
+                problems += &format!("partition {}: {state:?}, lag {lag} {}\n", partition.id(), status.detail);
+            }
+            Err(error) => problems += &format!("partition {}: {error}\n", partition.id()),
+        }
+    }
+    if problems.is_empty() {
+        (StatusCode::OK, "ready\n".to_owned()).into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, problems).into_response()
+    }
+}
+
+/// Keeps gRPC's health service and the gauges up to date.
+async fn report(node: Arc<Node>, reporter: HealthReporter, services: Vec<String>) {
+    loop {
+        let mut healthy = true;
+        for partition in node.partitions() {
+            let label = partition.id().to_string();
+            let status = partition.status().await;
+            let leads = status.as_ref().is_ok_and(|status| status.state == PartitionState::Leading);
+            healthy &= status.as_ref().is_ok_and(daybook_runtime::PartitionStatus::is_healthy);
+            metrics::gauge!("daybook_partition_leading", "partition" => label.clone()).set(f64::from(u8::from(leads)));
+            if let Ok(status) = status {
+                metrics::gauge!("daybook_apply_lag", "partition" => label).set(status.apply_lag() as f64);
+            }
+        }
+        let serving = if healthy { ServingStatus::Serving } else { ServingStatus::NotServing };
+        reporter.set_service_status("", serving).await;
+        for service in &services {
+            reporter.set_service_status(service, serving).await;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
