@@ -106,4 +106,8 @@ error_codes! { "../../../docs/errors/";
     DECIDER_PANICKED: Internal;
     /// Parked: deciding would have read more rows than a decision may.
     DECIDER_OVER_BUDGET: ResourceExhausted;
+    /// The log, decided again, does not say what is recorded.
+    DECISIONS_DIFFER: DataLoss;
+    /// An export does not prove what it says.
+    EXPORT_NOT_PROVEN: DataLoss;
 }

@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use daybook_proto::log::v1::{self, decision::Outcome, origin::Source};
@@ -130,7 +131,7 @@ impl Decider {
             return self.settle(state, place, decision);
         }
         let asked_by = AskedBy::of(&command, actor);
-        if let Some(rejection) = self.refused_before_domain(state, &command, &tenant, &stream_key, asked_by)? {
+        if let Some(rejection) = self.refused_before_domain(state, &command, &tenant, &stream_key, asked_by, set)? {
             decision.outcome = Some(Outcome::Rejected(rejection.to_proto()));
             return self.settle(state, place, decision);
         }
@@ -172,8 +173,8 @@ impl Decider {
             );
             decision.outcome = Some(Outcome::Rejected(Rejection::new(code::DECISION_TOO_LARGE, message).to_proto()));
         }
-        match catch_unwind(AssertUnwindSafe(|| self.settle(state, place, decision.clone()))) {
-            Ok(settled) => settled,
+        match catch_unwind(AssertUnwindSafe(|| self.fold(state, &decision, place))) {
+            Ok(writes) => Ok(Decided { writes: writes?, decision }),
             Err(panic) => {
                 decision.outcome = Some(parked(code::DECIDER_PANICKED, panic_text(&*panic)));
                 self.settle(state, place, decision)
@@ -203,21 +204,25 @@ impl Decider {
         tenant: &TenantId,
         stream_key: &StreamKey,
         asked_by: AskedBy<'_>,
+        set: Option<Hash>,
     ) -> Result<Option<Rejection>, Fault> {
         let internal = self.registry.get(&command.domain).and_then(|domain| domain.is_internal(&command.kind));
         if internal != Some(asked_by != AskedBy::Caller) {
             return Ok(Some(unknown_kind(command)));
         }
-        // Due timers and outcomes of effects are consequences of what was decided before: neither a suspension nor a
-        // parked key stops them, or they would be lost.
+        // Outcomes of effects are facts: neither a suspension nor a parked key stops them, or they would be lost. Due
+        // timers wait: while nobody can place a hold, nothing is disposed of.
         match asked_by {
             AskedBy::Timer(timer) => {
                 let row = system::Tables::from(View::new(state, tenant)).timer_rows().get((&timer.timer_id,))?;
-                if row.is_some_and(|row| is_firing_of(timer, &row)) {
-                    return Ok(None);
+                if !row.is_some_and(|row| is_firing_of(timer, &row)) {
+                    let message = "this timer was cancelled or set anew since it fired; nothing was done";
+                    return Ok(Some(Rejection::new(code::TIMER_REPLACED, message)));
                 }
-                let message = "this timer was cancelled or set anew since it fired; nothing was done";
-                return Ok(Some(Rejection::new(code::TIMER_REPLACED, message)));
+                return match suspended(state, tenant)? {
+                    Some(rejection) => Ok(Some(rejection)),
+                    None => parked(state, tenant, stream_key),
+                };
             }
             AskedBy::Effect(effect) => {
                 let outbox = system::Tables::from(View::new(state, TenantId::partition())).outbox();
@@ -227,7 +232,7 @@ impl Decider {
                 let message = "the outcome of this effect has been recorded already; nothing was done";
                 return Ok(Some(Rejection::new(code::EFFECT_ALREADY_RECORDED, message)));
             }
-            AskedBy::Caller if governance::active_policy(state)?.is_none() => {
+            AskedBy::Caller if set.is_none() => {
                 let message = "this log has no policy set in force yet; nothing was done; try again in a moment";
                 return Ok(Some(Rejection::new(code::LOG_NOT_INITIALISED, message)));
             }
@@ -240,22 +245,14 @@ impl Decider {
                 let message = format!("tenant {tenant} is not known; nothing was done; create it first");
                 return Ok(Some(Rejection::new(code::TENANT_UNKNOWN, message).with("tenant_id", tenant.as_str())));
             }
-            Some(row) if row.suspended && asked_by == AskedBy::Caller => {
-                let message = format!("tenant {tenant} is suspended; nothing was done; ask the platform's operators");
-                return Ok(Some(Rejection::new(code::TENANT_SUSPENDED, message).with("tenant_id", tenant.as_str())));
+            Some(_) if asked_by == AskedBy::Caller => {
+                if let Some(rejection) = suspended(state, tenant)? {
+                    return Ok(Some(rejection));
+                }
             }
             Some(_) => {}
         }
-        let parked = system::Tables::from(View::new(state, TenantId::partition())).parked();
-        if let Some(row) = parked.get((tenant.as_str(), stream_key.as_str()))? {
-            let message = format!(
-                "stream {stream_key} of tenant {tenant} is parked since the command at offset {} could not be \
-                 decided; nothing was done; an operator lets it go on with `daybook stream unpark`",
-                row.command_offset
-            );
-            return Ok(Some(Rejection::new(code::STREAM_PARKED, message).with("parked_code", row.code)));
-        }
-        Ok(None)
+        parked(state, tenant, stream_key)
     }
 
     /// The decision with what it changes.
@@ -287,7 +284,11 @@ impl Decider {
                 let mut view = ViewMut::new(state, &mut writes, &tenant);
                 let mut timers = view.timers();
                 if timers.get(&timer.timer_id)?.is_some_and(|row| is_firing_of(timer, &row)) {
-                    timers.cancel(&timer.timer_id)?;
+                    if must_wait(outcome) {
+                        timers.postpone(&timer.timer_id, place.now.saturating_add(TIMER_WAITS), place.command)?;
+                    } else {
+                        timers.cancel(&timer.timer_id)?;
+                    }
                 }
             }
             Some(Source::Effect(effect)) => {
@@ -362,6 +363,39 @@ impl Decider {
         }
         Ok(())
     }
+}
+
+/// How long a timer waits that fires while its stream is parked or its tenant suspended, before it fires again.
+const TIMER_WAITS: Duration = Duration::from_secs(60 * 60);
+
+/// Whether what a timer asked for could not be decided now, but will have to be.
+fn must_wait(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Parked(_) => true,
+        Outcome::Rejected(rejected) => {
+            [code::STREAM_PARKED.name, code::TENANT_SUSPENDED.name].contains(&rejected.code.as_str())
+        }
+        Outcome::Accepted(_) | Outcome::Duplicate(_) => false,
+    }
+}
+
+fn suspended(state: &dyn Read, tenant: &TenantId) -> Result<Option<Rejection>, Fault> {
+    if !governance::tenant(state, tenant)?.is_some_and(|row| row.suspended) {
+        return Ok(None);
+    }
+    let message = format!("tenant {tenant} is suspended; nothing was done; ask the platform's operators");
+    Ok(Some(Rejection::new(code::TENANT_SUSPENDED, message).with("tenant_id", tenant.as_str())))
+}
+
+fn parked(state: &dyn Read, tenant: &TenantId, stream_key: &StreamKey) -> Result<Option<Rejection>, Fault> {
+    let parked = system::Tables::from(View::new(state, TenantId::partition())).parked();
+    let Some(row) = parked.get((tenant.as_str(), stream_key.as_str()))? else { return Ok(None) };
+    let message = format!(
+        "stream {stream_key} of tenant {tenant} is parked since the command at offset {} could not be decided; \
+         nothing was done; an operator lets it go on with `daybook stream unpark`",
+        row.command_offset
+    );
+    Ok(Some(Rejection::new(code::STREAM_PARKED, message).with("parked_code", row.code)))
 }
 
 /// On whose behalf a command stands on the log.

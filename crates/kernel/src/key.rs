@@ -67,11 +67,11 @@ impl<const N: usize> KeyPart for [u8; N] {
 impl KeyPart for String {
     type Ref<'a> = &'a str;
     fn put(value: &str, out: &mut Vec<u8>) {
-        for byte in value.bytes() {
-            out.push(byte);
-            if byte == 0 {
-                out.push(0xff);
-            }
+        let mut pieces = value.as_bytes().split(|byte| *byte == 0);
+        out.extend_from_slice(pieces.next().unwrap_or_default());
+        for piece in pieces {
+            out.extend_from_slice(&[0, 0xff]);
+            out.extend_from_slice(piece);
         }
         out.extend_from_slice(&[0, 0]);
     }
@@ -88,9 +88,10 @@ impl KeyPart for String {
                     *input = &input[2..];
                 }
                 [0, ..] | [] => return Err(MalformedKey),
-                [byte, ..] => {
-                    bytes.push(byte);
-                    *input = &input[1..];
+                [..] => {
+                    let piece = input.iter().position(|byte| *byte == 0).ok_or(MalformedKey)?;
+                    bytes.extend_from_slice(&input[..piece]);
+                    *input = &input[piece..];
                 }
             }
         }

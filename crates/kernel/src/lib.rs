@@ -38,6 +38,7 @@ pub mod partitioning;
 pub mod record;
 pub mod registry;
 pub mod rejection;
+pub mod remembered;
 pub mod state;
 pub mod system;
 pub mod table;

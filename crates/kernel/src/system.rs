@@ -66,7 +66,6 @@ impl<'a> Timers<'a> {
         moment: &Moment<'_>,
         command: TimerCommand<'_>,
     ) -> Result<(), Fault> {
-        self.cancel(id)?;
         let row = TimerRow {
             due_us: due.as_micros(),
             set_at: moment.position.offset.0,
@@ -75,7 +74,20 @@ impl<'a> Timers<'a> {
             kind: command.kind.to_owned(),
             payload: command.payload.into(),
         };
-        TablesMut::from(ViewMut::new(self.below, self.writes, self.tenant)).timer_rows().put((id,), &row);
+        self.put(id, &row)
+    }
+
+    /// Sets a timer that is set to another time.
+    pub(crate) fn postpone(&mut self, id: &str, due: Timestamp, set_at: Offset) -> Result<(), Fault> {
+        match self.get(id)? {
+            Some(row) => self.put(id, &TimerRow { due_us: due.as_micros(), set_at: set_at.0, ..row }),
+            None => Ok(()),
+        }
+    }
+
+    fn put(&mut self, id: &str, row: &TimerRow) -> Result<(), Fault> {
+        self.cancel(id)?;
+        TablesMut::from(ViewMut::new(self.below, self.writes, self.tenant)).timer_rows().put((id,), row);
         TablesMut::from(ViewMut::new(self.below, self.writes, TenantId::partition()))
             .timers_due()
             .put((row.due_us, self.tenant.as_str(), id), &Mark {});

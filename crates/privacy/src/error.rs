@@ -19,6 +19,8 @@ pub mod codes {
         MASTER_KEY_MISSING: FailedPrecondition;
         /// Another process has the key ring open.
         KEY_RING_IN_USE: FailedPrecondition;
+        /// There is no key ring, but a log that was written with one.
+        KEY_RING_MISSING: FailedPrecondition;
     }
 }
 

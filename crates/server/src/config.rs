@@ -212,6 +212,8 @@ pub struct KeysConfig {
     /// File with the master key: 64 hexadecimal digits. The environment variable DAYBOOK_MASTER_KEY comes first. A
     /// development node makes one in its data folder.
     pub master_key_file: Option<PathBuf>,
+    /// Makes a new key ring for a log that has records but whose key ring is lost for good.
+    pub start_over: bool,
 }
 
 /// Limits.
@@ -301,7 +303,8 @@ impl Config {
         Ok(config)
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
+    /// Checks what no type can say.
+    pub fn check(&self) -> Result<(), ConfigError> {
         let wrong = |what: &str| Err(ConfigError(what.to_owned()));
         if self.log.partitions == 0 || self.log.partitions > 4_096 {
             return wrong("log.partitions must be 1 to 4096");

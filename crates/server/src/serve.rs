@@ -13,7 +13,8 @@ use axum_server::tls_rustls::RustlsConfig;
 use daybook_kernel::authorisation::Authority;
 use daybook_kernel::code::Code;
 use daybook_kernel::decide::Decider;
-use daybook_log::{EmbeddedLog, EmbeddedOptions, KafkaLog, KafkaOptions, Log, LogError, Recovery};
+use daybook_kernel::id::{Offset, PartitionId};
+use daybook_log::{EmbeddedLog, EmbeddedOptions, KafkaLog, KafkaOptions, Log, LogError, Recovery, Topic};
 use daybook_policy::Cedar;
 use daybook_privacy::{EmbeddedKeyRing, KeyRing, MasterKey, Opener, PrivacyError, Sealer};
 use daybook_proto::FILE_DESCRIPTOR_SET;
@@ -25,7 +26,7 @@ use daybook_store::StoreError;
 use http::StatusCode;
 use hyper_util::rt::TokioTimer;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::JoinHandle;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
@@ -96,8 +97,9 @@ pub struct Running {
     pub node: Arc<Node>,
     handle: Handle<SocketAddr>,
     metrics_handle: Handle<SocketAddr>,
-    background: Vec<AbortHandle>,
-    doors: Vec<JoinHandle<()>>,
+    background: Vec<JoinHandle<()>>,
+    door: JoinHandle<()>,
+    metrics_door: JoinHandle<()>,
     shutdown: Duration,
 }
 
@@ -114,9 +116,8 @@ impl Running {
         let tls = tls_server_config(&config.tls)?;
         let memory = Memory::new(config.store.cache_mib << 20, config.store.write_buffer_mib << 20);
         let authenticator = authenticator(&config).await?;
-        let keys: Arc<dyn KeyRing> =
-            Arc::new(EmbeddedKeyRing::open(&data_dir.join("keys"), master_key(&config)?, &memory)?);
         let log = open_log(&config, &memory).await?;
+        let keys = open_keys(&config, &*log, &memory).await?;
 
         let registry = daybook_domains::registry();
         let authority: Arc<dyn Authority> = Arc::new(Cedar::new());
@@ -185,34 +186,32 @@ impl Running {
             .add_service(reflection().build_v1alpha().map_err(no_reflection)?)
             .into_axum_router()
             .reset_fallback();
-        let background =
-            vec![watching.abort_handle(), tokio::spawn(report(Arc::clone(&node), reporter, services)).abort_handle()];
+        let background = vec![watching, tokio::spawn(report(Arc::clone(&node), reporter, services))];
 
         let (address, metrics_address) = (local(&listener)?, local(&metrics_listener)?);
         let (handle, metrics_handle) = (Handle::new(), Handle::new());
-        let doors = vec![
-            open_door(listener, tls, router(app, own), handle.clone(), &config)?,
-            open_metrics(metrics_listener, Arc::clone(&node), metrics, metrics_handle.clone())?,
-        ];
+        let door = open_door(listener, tls, router(app, own), handle.clone(), &config)?;
+        let metrics_door = open_metrics(metrics_listener, Arc::clone(&node), metrics, metrics_handle.clone())?;
         let shutdown = config.node.shutdown_seconds;
-        Ok(Self { address, metrics_address, node, handle, metrics_handle, background, doors, shutdown })
+        Ok(Self { address, metrics_address, node, handle, metrics_handle, background, door, metrics_door, shutdown })
     }
 
     /// Stops: no new requests, those under way are answered, what is appended is applied. Never longer than configured.
+    /// Afterwards the data folder is free for the next node.
     pub async fn stop(self) {
         self.handle.graceful_shutdown(Some(self.shutdown / 2));
-        let doors = tokio::time::timeout(self.shutdown / 2 + Duration::from_secs(1), async {
-            for door in self.doors.into_iter().take(1) {
-                // A door that panicked is closed as well.
-                let _ = door.await;
-            }
-        });
-        if doors.await.is_err() {
+        // A door that panicked is closed as well.
+        if tokio::time::timeout(self.shutdown / 2 + Duration::from_secs(1), self.door).await.is_err() {
             tracing::warn!("some requests were not answered before the stop");
         }
         self.node.stop(self.shutdown / 2).await;
         self.metrics_handle.shutdown();
-        self.background.iter().for_each(AbortHandle::abort);
+        self.background.iter().for_each(JoinHandle::abort);
+        // Each holds a part of the node until it has ended.
+        let ended = futures_util::future::join_all(self.background.into_iter().chain([self.metrics_door]));
+        if tokio::time::timeout(Duration::from_secs(1), ended).await.is_err() {
+            tracing::warn!("metrics were still being read at the stop");
+        }
     }
 }
 
@@ -303,6 +302,25 @@ fn limits(config: &Config) -> Limits {
         decision_wait_max: config.limits.decision_wait_seconds,
         ..Limits::default()
     }
+}
+
+/// Opens the key ring. A ring that is not there is made for a log that is empty, and for no other: with new keys, nothing
+/// that was sealed could be opened, and people would get other pseudonyms than those that holds name.
+async fn open_keys(config: &Config, log: &dyn Log, memory: &Memory) -> Result<Arc<dyn KeyRing>, StartError> {
+    let folder = config.node.data_dir.join("keys");
+    if !EmbeddedKeyRing::is_there(&folder) && !config.keys.start_over {
+        for partition in (0..log.partitions()).map(PartitionId) {
+            if log.bounds(Topic::Commands, partition).await?.next > Offset(0) {
+                let message = format!(
+                    "there is no key ring in {}, but the log has records; nothing was changed; put the ring back from \
+                     its copy",
+                    folder.display()
+                );
+                return Err(StartError { code: daybook_privacy::codes::KEY_RING_MISSING, message });
+            }
+        }
+    }
+    Ok(Arc::new(EmbeddedKeyRing::open(&folder, master_key(config)?, memory)?))
 }
 
 /// Says what kind of node this is, and gives a development node its first tenant.

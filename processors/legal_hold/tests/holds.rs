@@ -5,6 +5,7 @@ mod common;
 use common::*;
 use daybook_kernel::time::duration_to_proto;
 use daybook_proto::legal_hold::v1::*;
+use daybook_proto::log::v1::decision::Outcome;
 use legal_hold_projection::Event;
 use std::time::Duration;
 
@@ -503,4 +504,27 @@ fn every_change_stands_in_the_audit() {
     assert_eq!((approved.actor_id.as_str(), approved.hold_id.as_str(), approved.matter_id.as_str()), ("leo", "h", "h"));
     assert_eq!(approved.command_hash.len(), 64);
     assert!(approved.position.is_some());
+}
+
+#[test]
+fn while_a_tenant_is_suspended_nothing_is_disposed_of_and_afterwards_it_is() {
+    use daybook_proto::platform::v1::{ResumeTenantRequest, SuspendTenantRequest};
+    fn ask_platform(acme: &mut Acme, kind: &str, request: &impl prost::Message) {
+        let decision = acme.solo.ask("platform", "platform", kind, request, "root", &["admin"]);
+        assert!(matches!(decision.outcome, Some(Outcome::Accepted(_))), "{decision:?}");
+        acme.solo.settle();
+    }
+    let mut acme = Acme::new();
+    let kept = item(&acme, "kept");
+    acme.register(kept).accepted();
+    let suspend =
+        SuspendTenantRequest { target_tenant_id: "acme".into(), reason: "unpaid".into(), ..Default::default() };
+    ask_platform(&mut acme, "SuspendTenant", &suspend);
+    acme.after(31 * DAY);
+    assert_eq!(acme.state("kept"), ItemState::Active, "nobody could have placed a hold");
+    let resume = ResumeTenantRequest { target_tenant_id: "acme".into(), reason: "paid".into(), ..Default::default() };
+    ask_platform(&mut acme, "ResumeTenant", &resume);
+    acme.after(DAY);
+    assert_eq!(acme.state("kept"), ItemState::Purged);
+    acme.solo.check_replay();
 }

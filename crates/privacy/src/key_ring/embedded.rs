@@ -54,6 +54,12 @@ struct Queue {
 }
 
 impl EmbeddedKeyRing {
+    /// Whether a key ring lies in a folder.
+    pub fn is_there(folder: &Path) -> bool {
+        // RocksDB's pointer to its current manifest; every database has one.
+        folder.join("CURRENT").exists()
+    }
+
     /// Opens the key ring, creating it if there is none.
     pub fn open(folder: &Path, master: MasterKey, memory: &Memory) -> Result<Self, PrivacyError> {
         let db = Spec::new(folder, Wal::Kept).family(Family::new(KEYS).with_small_files()).open(memory)?;
