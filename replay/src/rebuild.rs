@@ -9,6 +9,7 @@ use daybook_kernel::decide::Decider;
 use daybook_kernel::hash::Hash;
 use daybook_kernel::id::{Offset, PartitionId};
 use daybook_kernel::record::{DecisionRecord, RecordBody};
+use daybook_kernel::remembered::Remembered;
 use daybook_kernel::state::{Layered, WriteSet, digest};
 use daybook_kernel::time::Timestamp;
 use daybook_log::{Log, Topic};
@@ -19,7 +20,7 @@ use crate::chunk::Chunks;
 use crate::{Progress, ReplayError};
 
 /// Rows that are written at once.
-const ROWS_AT_ONCE: usize = 20_000;
+const ROWS_AT_ONCE: usize = 1_000;
 
 /// How far to fold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +71,7 @@ pub async fn rebuild(
     }
     progress.starts(end.0);
     let (mut records_counted, mut decisions, mut dropped) = (0, 0, 0);
-    let mut pending = WriteSet::default();
+    let (mut pending, mut remembered) = (WriteSet::default(), Remembered::default());
     let mut chunks = Chunks::new(log, Topic::Decisions, partition, Offset(0), end)?;
     'log: loop {
         let records = chunks.next().await?;
@@ -83,7 +84,8 @@ pub async fn rebuild(
                 break 'log;
             }
             let live = store.live();
-            let state = Layered::new(&live).over(&pending);
+            let base = remembered.of(&live);
+            let state = Layered::new(&base).over(&pending);
             let applied =
                 apply_record(decider, &state, &mut head, partition, record.offset, record.bytes, Fold::All)?;
             match applied {
@@ -97,6 +99,7 @@ pub async fn rebuild(
             if pending.len() >= ROWS_AT_ONCE {
                 store.commit([&pending], &head)?;
                 pending = WriteSet::default();
+                remembered.forget();
             }
         }
         progress.advances(count, decisions - before);

@@ -8,6 +8,7 @@ use daybook_kernel::chain::Head;
 use daybook_kernel::decide::{Decider, Place};
 use daybook_kernel::id::{Offset, PartitionId};
 use daybook_kernel::record::RecordBody;
+use daybook_kernel::remembered::Remembered;
 use daybook_kernel::state::{Layered, WriteSet};
 use daybook_log::{Log, Record, Topic};
 use daybook_proto::log::v1::{self, decision::Outcome};
@@ -20,7 +21,7 @@ use crate::rebuild::open_store;
 use crate::{Progress, ReplayError};
 
 /// Rows that are written to the replay's store at once.
-const ROWS_AT_ONCE: usize = 20_000;
+const ROWS_AT_ONCE: usize = 1_000;
 /// Differences that are described.
 const DESCRIBED_MAX: usize = 100;
 
@@ -77,6 +78,7 @@ pub async fn verify(
         decider,
         store,
         pending: WriteSet::default(),
+        remembered: Remembered::default(),
         verified: Verified {
             partition,
             records: 0,
@@ -110,6 +112,7 @@ struct Again<'a> {
     decider: &'a Decider,
     store: Arc<Store>,
     pending: WriteSet,
+    remembered: Remembered,
     verified: Verified,
 }
 
@@ -141,6 +144,7 @@ impl Again<'_> {
         if self.pending.len() >= ROWS_AT_ONCE {
             self.store.commit([&self.pending], head)?;
             self.pending = WriteSet::default();
+            self.remembered.forget();
         }
         Ok(())
     }
@@ -157,7 +161,8 @@ impl Again<'_> {
             return self.take(place, recorded);
         };
         let live = self.store.live();
-        let state = Layered::new(&live).over(&self.pending);
+        let base = self.remembered.of(&live);
+        let state = Layered::new(&base).over(&self.pending);
         let decided = self.decider.decide(&state, &command.bytes, place)?;
         if decided.decision.encode_to_vec() == recorded {
             self.pending.merge(decided.writes);

@@ -1,11 +1,15 @@
-//! Walking the chain: every record, its hash, what it names.
+//! Walking the chain: every record, its hash, what it names; and every command that it answers, by its hash.
 
+use bytes::Bytes;
 use daybook_kernel::chain::{Dropped, Head};
+use daybook_kernel::hash::Hash;
 use daybook_kernel::id::{Offset, PartitionId};
 use daybook_kernel::record::RecordBody;
 use daybook_log::{Log, Topic};
+use daybook_proto::log::v1::Decision;
+use prost::Message;
 
-use crate::chunk::Chunks;
+use crate::chunk::{Chunks, OneByOne};
 use crate::{Progress, ReplayError};
 
 /// What a walk found.
@@ -24,22 +28,38 @@ pub struct Walked {
     pub dropped: Vec<(Offset, Dropped)>,
     /// How many do not count.
     pub dropped_count: u64,
+    /// Commands that are not, byte for byte, what was decided, or are missing; the first hundred.
+    pub changed_commands: Vec<Offset>,
+    /// How many there are.
+    pub changed_count: u64,
+    /// Commands that are not decided yet.
+    pub undecided: u64,
+    /// Whether the chain passes through the hash that was looked for.
+    pub passes_known: bool,
     /// Where the chain ends.
     pub head: Head,
 }
 
 impl Walked {
-    /// Whether something is there that no correct writer leaves: a record that cannot be read, or one that names the
-    /// head and does not continue it.
+    /// Whether something is there that no correct writer leaves: a record that cannot be read, one that names the head
+    /// and does not continue it, or a command that is not the one that was decided.
     pub fn is_suspicious(&self) -> bool {
-        self.dropped.iter().any(|(_, reason)| *reason != Dropped::NotTheHead)
+        self.changed_count > 0 || self.dropped.iter().any(|(_, reason)| *reason != Dropped::NotTheHead)
     }
 }
 
-/// Walks the chain of a partition, from its first record to its last.
-pub async fn walk(log: &dyn Log, partition: PartitionId, progress: &dyn Progress) -> Result<Walked, ReplayError> {
-    const LISTED_MAX: usize = 100;
+/// Findings that are listed one by one.
+const LISTED_MAX: usize = 100;
+
+/// Walks the chain of a partition, from its first record to its last, and looks for the hash `known` on the way.
+pub async fn walk(
+    log: &dyn Log,
+    partition: PartitionId,
+    known: Option<Hash>,
+    progress: &dyn Progress,
+) -> Result<Walked, ReplayError> {
     let end = log.bounds(Topic::Decisions, partition).await?.next;
+    let commands_end = log.bounds(Topic::Commands, partition).await?.next;
     let mut head = Head::genesis(log.name(), log.partitions(), partition);
     progress.starts(end.0);
     let mut walked = Walked {
@@ -49,8 +69,13 @@ pub async fn walk(log: &dyn Log, partition: PartitionId, progress: &dyn Progress
         takeovers: 0,
         dropped: Vec::new(),
         dropped_count: 0,
+        changed_commands: Vec::new(),
+        changed_count: 0,
+        undecided: 0,
+        passes_known: false,
         head: head.clone(),
     };
+    let mut commands = OneByOne::new(Chunks::new(log, Topic::Commands, partition, Offset(0), commands_end)?);
     let mut chunks = Chunks::new(log, Topic::Decisions, partition, Offset(0), end)?;
     loop {
         let records = chunks.next().await?;
@@ -62,9 +87,12 @@ pub async fn walk(log: &dyn Log, partition: PartitionId, progress: &dyn Progress
             match head.offer(record.offset, record.bytes) {
                 Ok(counted) => {
                     walked.records += 1;
+                    walked.passes_known |= known == Some(counted.hash);
                     match counted.body {
                         RecordBody::Takeover { .. } => walked.takeovers += 1,
-                        RecordBody::Batch { decisions, .. } => walked.decisions += decisions.len() as u64,
+                        RecordBody::Batch { first_command, decisions, .. } => {
+                            walked.commands(first_command, &decisions, &mut commands).await?;
+                        }
                     }
                 }
                 Err(reason) => {
@@ -77,6 +105,26 @@ pub async fn walk(log: &dyn Log, partition: PartitionId, progress: &dyn Progress
         }
         progress.advances(count, walked.decisions - before);
     }
+    walked.undecided = commands_end.0.saturating_sub(head.next_command.0);
     walked.head = head;
     Ok(walked)
+}
+
+impl Walked {
+    /// Compares the commands of a batch with what its decisions say they were.
+    async fn commands(&mut self, first: Offset, decisions: &[Bytes], commands: &mut OneByOne) -> Result<(), ReplayError> {
+        for (offset, decision) in (first.0..).zip(decisions) {
+            self.decisions += 1;
+            let command = commands.next().await?;
+            let command = command.filter(|command| command.offset == Offset(offset));
+            let decided = Decision::decode(decision.clone()).ok().and_then(|it| Hash::from_slice(&it.command_hash));
+            if command.is_none() || command.map(|command| Hash::of(&command.bytes)) != decided {
+                self.changed_count += 1;
+                if self.changed_commands.len() < LISTED_MAX {
+                    self.changed_commands.push(Offset(offset));
+                }
+            }
+        }
+        Ok(())
+    }
 }

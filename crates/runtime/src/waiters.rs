@@ -51,9 +51,14 @@ impl Waiters {
         let Ok(id) = CommandId::from_slice(&decision.command_id) else { return };
         let Some(waiting) = self.by_key.lock().remove(&(id, decision.fingerprint.clone())) else { return };
         let outcome = Outcome { place, decision, duplicate: false };
+        let mut waiting = waiting.into_iter();
+        let last = waiting.next_back();
         for sender in waiting {
             // Someone who went away does not want to know.
             let _ = sender.send(outcome.clone());
+        }
+        if let Some(last) = last {
+            let _ = last.send(outcome);
         }
     }
 

@@ -25,7 +25,7 @@ use crate::door::Door;
 use crate::error::{CallError, codes};
 
 /// Commands in one export.
-const OFFSETS_MAX: usize = 10_000;
+const OFFSETS_MAX: usize = 100_000;
 /// Links and bytes of one page.
 const PAGE_LINKS_MAX: usize = 20_000;
 const PAGE_BYTES_MAX: usize = 2 << 20;
@@ -41,7 +41,7 @@ pub(crate) async fn decisions(
     let partition = door.node.partitions().get(request.partition as usize);
     let partition = partition.ok_or_else(|| CallError::field("partition", "is not one of this log"))?;
     if request.command_offsets.len() > OFFSETS_MAX {
-        return Err(CallError::field("command_offsets", "must have at most 10000 entries"));
+        return Err(CallError::field("command_offsets", "must have at most 100000 entries; ask for a shorter time"));
     }
     // The policy set in force where the tenant is known.
     let home = door.node.partition_of(&tenant, &StreamKey::of_tenant(&tenant)).unwrap_or(partition);

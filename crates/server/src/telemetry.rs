@@ -1,5 +1,7 @@
 //! Logs, traces and metrics of the process. Set up once, by the program.
 
+use std::io::IsTerminal;
+
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::WithExportConfig;
@@ -26,7 +28,8 @@ impl Telemetry {
         let logs = if config.log_format == "json" {
             fmt::layer().json().with_writer(std::io::stderr).boxed()
         } else {
-            fmt::layer().with_writer(std::io::stderr).with_target(false).boxed()
+            let colours = std::io::stderr().is_terminal();
+            fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(colours).boxed()
         };
         let traces = if config.otlp_endpoint.is_empty() { None } else { Some(tracer(config)?) };
         let layer = traces.as_ref().map(|provider| {

@@ -1,6 +1,6 @@
 //! The audit: an entry for every event that a hold, a matter, an item or an actor could be asked about.
 
-use daybook_kernel::domain::Moment;
+use daybook_kernel::domain::{EventSet, Moment};
 use daybook_kernel::state::Fault;
 use daybook_proto::legal_hold::v1::{AuditAction, AuditEntry};
 use daybook_proto::system::v1::Mark;
@@ -41,6 +41,12 @@ pub(crate) fn record(tables: &mut TablesMut<'_>, event: &Event, moment: &Moment<
     }
     tables.audit().put((offset, index), &entry);
     Ok(())
+}
+
+/// What the audit says of an event of the log, as far as the event alone tells: without position, actor, time and
+/// matter. `None`: nothing. Whoever checks an export of the audit compares with this.
+pub fn audit_entry(event: &daybook_proto::log::v1::Event) -> Result<Option<AuditEntry>, Fault> {
+    Ok(entry(&<Event as EventSet>::decode(event)?))
 }
 
 fn entry(event: &Event) -> Option<AuditEntry> {

@@ -24,6 +24,7 @@ use daybook_kernel::domain::{Moment, Projection};
 use daybook_kernel::state::{Fault, ProjectionId};
 use daybook_proto::legal_hold::v1;
 
+pub use audit::audit_entry;
 pub use queries::{
     CheckDisposition, GetHold, GetItem, ListAuditEntries, ListHolds, ListItems, ListRetentionClasses, PreviewScope,
 };

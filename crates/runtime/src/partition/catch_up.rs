@@ -4,6 +4,7 @@ use daybook_kernel::apply::{Applied, Fold, apply_record};
 use daybook_kernel::chain::{Dropped, Head};
 use daybook_kernel::id::Offset;
 use daybook_kernel::record::DecisionRecord;
+use daybook_kernel::remembered::Remembered;
 use daybook_kernel::state::{Layered, Read, WriteSet};
 use daybook_log::{LogReader, Record, Topic};
 
@@ -13,7 +14,7 @@ use crate::error::codes;
 use crate::status::PartitionState;
 
 /// Rows that are written at once while catching up.
-const ROWS_AT_ONCE: usize = 5_000;
+const ROWS_AT_ONCE: usize = 1_000;
 
 impl Partition {
     /// Reads on from the head to the end of the decisions topic.
@@ -44,9 +45,11 @@ impl Partition {
             let mut next = head.clone();
             let mut writes = WriteSet::default();
             let mut decisions = Vec::new();
+            let live = self.store.live();
+            let remembered = Remembered::default();
+            let base = remembered.of(&live);
             for record in records.by_ref() {
-                let live = self.store.live();
-                let state = Layered::new(&live).over(&writes);
+                let state = Layered::new(&base).over(&writes);
                 if let Some(applied) = self.apply(&state, &mut next, record, Fold::All)? {
                     writes.merge(applied.writes);
                     decisions.extend(applied.decisions);

@@ -11,6 +11,7 @@ use daybook_kernel::decide::Place;
 use daybook_kernel::governance;
 use daybook_kernel::id::Offset;
 use daybook_kernel::record::DecisionRecord;
+use daybook_kernel::remembered::Remembered;
 use daybook_kernel::state::{Layered, WriteSet};
 use daybook_kernel::system::Touched;
 use daybook_kernel::time::Timestamp;
@@ -125,6 +126,12 @@ impl Term<'_> {
         let now = Timestamp::from_micros(started.as_micros().saturating_add(self.clock_ahead_us)).max(self.tip.now);
         let (first, record) = (self.tip.next_command, self.tip.next_record);
         let live = store.live();
+        let mut below = Layered::new(&live);
+        for pending in &self.pending {
+            below = below.over(&pending.writes);
+        }
+        let remembered = Remembered::default();
+        let below = remembered.of(&below);
         let mut writes = WriteSet::default();
         let mut decisions = Vec::new();
         let mut encoded: Vec<Bytes> = Vec::new();
@@ -133,11 +140,7 @@ impl Term<'_> {
             let index = u32::try_from(decisions.len()).unwrap_or(u32::MAX);
             assert_eq!(command.offset.0, first.0 + u64::from(index), "commands are read in order and without gaps");
             let place = Place { partition: *id, command: command.offset, record, index, now };
-            let mut state = Layered::new(&live);
-            for pending in &self.pending {
-                state = state.over(&pending.writes);
-            }
-            let decided = decider.decide(&state.over(&writes), &command.bytes, place)?;
+            let decided = decider.decide(&Layered::new(&below).over(&writes), &command.bytes, place)?;
             writes.merge(decided.writes);
             let decision = Bytes::from(decided.decision.encode_to_vec());
             bytes += decision.len();

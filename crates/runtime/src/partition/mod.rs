@@ -190,6 +190,9 @@ impl Partition {
     /// Waits until the partition takes commands; not for long.
     async fn wait_until_leading(&self) -> Result<(), SubmitError> {
         const WAIT_MAX: Duration = Duration::from_secs(5);
+        if self.state.borrow().0 == PartitionState::Leading {
+            return Ok(());
+        }
         let mut changes = self.state.subscribe();
         let timeout = self.clock.sleep(WAIT_MAX);
         let mut timeout = std::pin::pin!(timeout);
@@ -271,8 +274,10 @@ impl Partition {
 
     pub(crate) fn set_state(&self, state: PartitionState, detail: impl Into<String>) {
         let detail = detail.into();
-        if self.state.borrow().0 != state || !detail.is_empty() {
-            tracing::info!(partition = self.id.0, ?state, detail, "partition");
+        match state {
+            PartitionState::Broken => tracing::error!(partition = self.id.0, detail, "the partition is broken"),
+            _ if !detail.is_empty() => tracing::warn!(partition = self.id.0, ?state, detail, "the partition waits"),
+            _ => tracing::debug!(partition = self.id.0, ?state, "the partition goes on"),
         }
         self.state.send_replace((state, detail));
     }
