@@ -1,0 +1,47 @@
+//! One file for each group of commands.
+
+mod completions;
+mod config;
+mod demo;
+mod explain;
+mod export;
+mod hold;
+mod item;
+mod log;
+mod node;
+mod platform;
+mod policy;
+mod projection;
+mod replay;
+mod retention;
+mod serve;
+mod tail;
+mod token;
+
+use crate::args::{Arguments, Command};
+use crate::failure::Outcome;
+
+/// Does what the command line asks for.
+pub(crate) async fn run(arguments: Arguments) -> Outcome {
+    let global = &arguments.global;
+    match arguments.command {
+        Command::Serve(serve) => serve::run(serve, global).await,
+        Command::Demo(demo) => demo::run(demo, global).await,
+        Command::Status(status) => node::status(status, &global.session()?).await,
+        Command::Outcome(outcome) => node::outcome(outcome, &global.session()?).await,
+        Command::Hold(hold) => hold::run(hold, &global.session()?).await,
+        Command::Item(item) => item::run(item, &global.session()?).await,
+        Command::Retention(retention) => retention::run(retention, &global.session()?).await,
+        Command::Tenant(tenant) => platform::tenant(tenant, &global.session()?).await,
+        Command::Stream(stream) => platform::stream(stream, &global.session()?).await,
+        Command::Clock(clock) => platform::clock(clock, &global.session()?).await,
+        Command::Policy(policy) => policy::run(policy, &global.session()?).await,
+        Command::Log(log) => log::run(log, global).await,
+        Command::Replay(replay) => replay::run(replay, global).await,
+        Command::Projection(projection) => projection::run(projection, &global.session()?).await,
+        Command::Token(token) => token::run(&token, global),
+        Command::Explain(explain) => explain::run(&explain, global),
+        Command::Config(config) => config::run(&config, global),
+        Command::Completions(completions) => completions::run(&completions),
+    }
+}

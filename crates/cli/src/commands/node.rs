@@ -1,0 +1,81 @@
+//! `daybook status` and `daybook outcome`: what a node says.
+
+use std::time::Duration;
+
+use daybook_proto::node::v1;
+
+use crate::args::{OutcomeOf, Status};
+use crate::failure::Outcome;
+use crate::output::{self, line, plain, short};
+use crate::session::Session;
+use crate::units;
+
+/// How the node stands.
+pub(crate) async fn status(arguments: Status, session: &Session) -> Outcome {
+    loop {
+        let status: v1::GetStatusResponse = session.client.ask(&v1::GetStatusRequest {}).await?;
+        if arguments.watch && !session.json {
+            // Clears the screen.
+            line("\u{1b}[2J\u{1b}[H");
+        }
+        session.show(&status, show_status)?;
+        if !arguments.watch {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+fn show_status(status: &v1::GetStatusResponse) {
+    output::facts([
+        ("node", format!("{} (Daybook {})", status.node_id, status.version)),
+        ("log", status.log.clone()),
+        ("ready", if status.ready { "yes" } else { "no" }.to_owned()),
+        ("mode", if status.development { "development: tokens are minted here" } else { "" }.to_owned()),
+        ("started", units::show_time(status.started_at.as_ref())),
+        ("disk free", format!("{:.1} GiB", status.disk_free_bytes as f64 / f64::from(1 << 30))),
+    ]);
+    let rows = status.partitions.iter().map(|partition| {
+        let mut state = plain(partition.state().as_str_name(), "PARTITION_STATE_");
+        if !partition.detail.is_empty() {
+            state = format!("{state}: {}", partition.detail);
+        }
+        [
+            partition.partition.to_string(),
+            state,
+            partition.epoch.to_string(),
+            partition.next_command.to_string(),
+            partition.apply_lag.to_string(),
+            partition.parked_streams.to_string(),
+            partition.open_effects.to_string(),
+            partition.timers.to_string(),
+            units::show_time(partition.log_time.as_ref()),
+            short(&partition.head_hash),
+        ]
+    });
+    let header =
+        ["partition", "state", "epoch", "commands", "lag", "parked", "effects", "timers", "time of the log", "head"];
+    output::table(header, rows);
+}
+
+/// What became of a command.
+pub(crate) async fn outcome(arguments: OutcomeOf, session: &Session) -> Outcome {
+    let request = v1::GetCommandRequest { tenant_id: session.tenant.clone(), command_id: arguments.command_id };
+    let response: v1::GetCommandResponse = session.client.ask(&request).await?;
+    session.show(&response, |response| {
+        let receipt = response.receipt.clone().unwrap_or_default();
+        let rejected = response.rejected.clone().unwrap_or_default();
+        let kind = [response.domain.as_str(), response.kind.as_str()].join(".");
+        output::facts([
+            ("outcome", plain(response.outcome().as_str_name(), "COMMAND_OUTCOME_")),
+            ("command", kind.trim_matches('.').to_owned()),
+            ("position", output::position(receipt.position.as_ref())),
+            ("decided", units::show_time(receipt.decided_at.as_ref())),
+            ("command hash", receipt.command_hash),
+            ("code", rejected.code),
+            ("reason", rejected.message),
+            ("policy set", response.policy_set_hash.clone()),
+            ("determined by", response.determining_policies.join(", ")),
+        ]);
+    })
+}

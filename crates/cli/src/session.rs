@@ -1,0 +1,132 @@
+//! Who asks, and the node that is asked.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use daybook_server::FIRST_TENANT;
+use daybook_server::auth::development::{DevelopmentKey, TokenRequest};
+use daybook_server::config::Config;
+use prost::{Message, Name};
+
+use crate::args::Global;
+use crate::client::{Client, ClientTls};
+use crate::failure::{Failure, Outcome};
+use crate::output;
+
+/// Roles of a development token, unless others are asked for: all that the shipped policies know, for trying out.
+pub(crate) const DEVELOPMENT_ROLES: [&str; 4] = ["admin", "auditor", "legal", "records-manager"];
+
+/// What a command needs to know to ask a node.
+pub(crate) struct Session {
+    /// The tenant that is meant.
+    pub(crate) tenant: String,
+    /// The node.
+    pub(crate) client: Client,
+    /// JSON instead of tables.
+    pub(crate) json: bool,
+}
+
+impl Global {
+    /// The configuration: file, environment, then the command line.
+    pub(crate) fn config(&self) -> Outcome<Config> {
+        let mut config = Config::load(self.config.as_deref(), std::env::vars())?;
+        if let Some(data_dir) = &self.data_dir {
+            config.node.data_dir.clone_from(data_dir);
+        }
+        Ok(config)
+    }
+
+    /// The address of the node.
+    pub(crate) fn server(&self, config: &Config) -> String {
+        let scheme = if config.tls.certificate.is_some() { "https" } else { "http" };
+        self.server.clone().unwrap_or_else(|| format!("{scheme}://{}", config.listen.address))
+    }
+
+    /// The tenant that is meant: the one named, or that of a development node.
+    pub(crate) fn tenant(&self) -> String {
+        self.tenant.clone().unwrap_or_else(|| FIRST_TENANT.to_owned())
+    }
+
+    /// The token: the one given, or one that is minted with the key of a development node.
+    pub(crate) fn token(&self, config: &Config, who: &Who) -> Outcome<String> {
+        if let Some(token) = &self.token {
+            return Ok(token.clone());
+        }
+        self.mint(config, who)
+    }
+
+    /// A token that is minted with the key of a development node.
+    pub(crate) fn mint(&self, config: &Config, who: &Who) -> Outcome<String> {
+        let key = DevelopmentKey::open(&config.node.data_dir).map_err(|error| {
+            Failure::new(format!("no token: {error}")).hint("give one with --token or DAYBOOK_TOKEN").hint(
+                "on the machine of a development node, name its data folder with --data-dir, and tokens are made here",
+            )
+        })?;
+        let request = TokenRequest {
+            subject: &who.subject,
+            tenants: &who.tenants,
+            roles: &who.roles,
+            service: who.service,
+            valid_for: who.valid_for,
+        };
+        key.mint(&request).map_err(Failure::new)
+    }
+
+    /// Who asks, as the command line says.
+    pub(crate) fn who(&self) -> Who {
+        let user = std::env::var("USER").ok().filter(|user| !user.is_empty());
+        let mut tenants = vec![self.tenant(), "platform".to_owned()];
+        tenants.extend(self.also_tenant.iter().cloned());
+        let roles = if self.role.is_empty() {
+            DEVELOPMENT_ROLES.map(str::to_owned).to_vec()
+        } else {
+            self.role.clone()
+        };
+        Who {
+            subject: self.as_user.clone().or(user).unwrap_or_else(|| "operator".to_owned()),
+            tenants,
+            roles,
+            service: false,
+            valid_for: Duration::from_secs(300),
+        }
+    }
+
+    /// Everything that a command needs to ask a node.
+    pub(crate) fn session(&self) -> Outcome<Session> {
+        let config = self.config()?;
+        let token = self.token(&config, &self.who())?;
+        let identity = self.client_cert.clone().zip(self.client_key.clone());
+        let tls = ClientTls { ca: self.ca.clone(), identity };
+        let client = Client::new(&self.server(&config), &token, &tls)?;
+        Ok(Session { tenant: self.tenant(), client, json: self.json })
+    }
+}
+
+impl Session {
+    /// Shows an answer: as JSON where that is wanted, else as `table` shows it.
+    pub(crate) fn show<M: Message + Name>(&self, answer: &M, table: impl FnOnce(&M)) -> Outcome {
+        if self.json {
+            output::json(&output::to_json(answer)?);
+        } else {
+            table(answer);
+        }
+        Ok(())
+    }
+}
+
+/// Somebody to mint a token for.
+#[derive(Debug, Clone)]
+pub(crate) struct Who {
+    pub(crate) subject: String,
+    pub(crate) tenants: Vec<String>,
+    pub(crate) roles: Vec<String>,
+    pub(crate) service: bool,
+    pub(crate) valid_for: Duration,
+}
+
+/// A folder of the program's own below the system's temporary one.
+pub(crate) fn scratch(purpose: &str) -> Outcome<(tempfile::TempDir, PathBuf)> {
+    let folder = tempfile::Builder::new().prefix(&format!("daybook-{purpose}-")).tempdir()?;
+    let path = folder.path().to_owned();
+    Ok((folder, path))
+}
