@@ -278,6 +278,9 @@ pub(crate) enum Hold {
         /// It has no end any more
         #[arg(long)]
         no_end: bool,
+        /// The same scope in this tenant as well, in place of those it stands in now; may be given several times
+        #[arg(long = "also-in", value_name = "TENANT")]
+        also_in: Vec<String>,
     },
     /// Ask for the release of a hold; a second person must approve it
     Release {

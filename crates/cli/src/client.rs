@@ -89,7 +89,12 @@ impl Client {
                     return Err(failure.hint(format!("what became of it: daybook outcome {command_id}")));
                 }
                 None if details.error_info().is_none() && is_broken_connection(&status) => {}
-                _ => return Err(self.failure(status)),
+                _ => {
+                    let failure = self.failure(status);
+                    let is_unknown = failure.code() == Some(daybook_runtime::codes::OUTCOME_UNKNOWN.name);
+                    let hint = format!("what became of it: daybook outcome {command_id}");
+                    return Err(if is_unknown { failure.hint(hint) } else { failure });
+                }
             }
         }
         Err(Failure::new("the command was not answered"))

@@ -139,10 +139,19 @@ fn mail_is_imported_and_what_is_malformed_is_skipped() {
     let mailbox = mailbox.to_str().unwrap();
     let imported = node.json(&["item", "import", mailbox, "--retention", "mail", "--custodian", "bo@example.org"]);
     assert_eq!(imported["createdCount"], 1, "{imported}");
-    assert_eq!(imported["malformed"].as_array().unwrap().len(), 1, "{imported}");
+    assert_eq!(imported["skipped"].as_array().unwrap().len(), 1, "{imported}");
     let again = node.json(&["item", "import", mailbox, "--retention", "mail", "--custodian", "bo@example.org"]);
     assert_eq!((&again["createdCount"], &again["unchangedCount"]), (&0.into(), &1.into()));
     assert!(node.text(&["item", "list", "--entity", "ada@example.org"]).contains("message"));
+    // What was deleted does not come back, and does not keep newer mail out.
+    let id = node.json(&["item", "list"])["items"][0]["item"]["itemId"].as_str().unwrap().to_owned();
+    node.text(&["item", "dispose", &id, "--reason", "tidy"]);
+    let text = std::fs::read_to_string(mailbox).unwrap();
+    let newer = text.replace("crane", "newer crane").replace("10:00:00", "11:00:00");
+    std::fs::write(mailbox, format!("{text}\n{newer}")).unwrap();
+    let import = ["item", "import", mailbox, "--retention", "mail", "--custodian", "bo@example.org"];
+    let later = node.json(&import);
+    assert_eq!((&later["createdCount"], &later["disposedCount"]), (&1.into(), &1.into()), "{later}");
     let error = node.error(&["item", "import", "/nowhere/at/all.mbox", "--retention", "mail"]);
     assert!(error["message"].as_str().unwrap().contains("/nowhere/at/all.mbox"), "{error}");
 }

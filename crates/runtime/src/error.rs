@@ -107,6 +107,14 @@ pub enum ReadError {
         /// What it is doing.
         detail: String,
     },
+    /// The partition has stopped for good.
+    #[error("partition {partition} has stopped: {detail}; nothing was changed")]
+    Broken {
+        /// The partition.
+        partition: PartitionId,
+        /// Why.
+        detail: String,
+    },
     /// The position to wait for was not reached in time.
     #[error("position {position} was not reached within {} ms; try again", .waited.as_millis())]
     NotReached {
@@ -134,6 +142,7 @@ impl ReadError {
     pub fn code(&self) -> Code {
         match self {
             Self::Unavailable { .. } => codes::PARTITION_UNAVAILABLE,
+            Self::Broken { .. } => codes::PARTITION_BROKEN,
             Self::NotReached { .. } => codes::POSITION_NOT_REACHED,
             Self::Store(error) => error.code(),
             Self::Log(error) => error.code(),
@@ -145,7 +154,7 @@ impl ReadError {
         match self {
             Self::Unavailable { .. } | Self::NotReached { .. } => Some(Duration::from_millis(500)),
             Self::Log(error) if error.is_transient() => Some(Duration::from_secs(1)),
-            Self::Store(_) | Self::Log(_) => None,
+            Self::Broken { .. } | Self::Store(_) | Self::Log(_) => None,
         }
     }
 }

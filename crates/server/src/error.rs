@@ -33,6 +33,8 @@ pub mod codes {
         UNKNOWN_FIELD: InvalidArgument;
         /// The request, or the command in it, is larger than allowed.
         REQUEST_TOO_LARGE: ResourceExhausted;
+        /// The request is compressed in a way that is not supported.
+        ENCODING_NOT_SUPPORTED: Unimplemented;
         /// There is no such method.
         METHOD_UNKNOWN: Unimplemented;
         /// The node takes no commands because its disk is nearly full.
@@ -105,10 +107,23 @@ impl CallError {
         error
     }
 
+    /// A request that is larger than `max` bytes.
+    pub fn too_large(max: usize) -> Self {
+        let message = format!("the request is larger than {max} bytes; nothing was recorded; send less at once");
+        Self::new(codes::REQUEST_TOO_LARGE, message)
+    }
+
     /// Says when trying again makes sense.
     #[must_use]
     pub fn retry_after(mut self, delay: Option<Duration>) -> Self {
         self.retry_after = delay;
+        self
+    }
+
+    /// Adds a machine-readable detail.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: &str) -> Self {
+        self.metadata.insert(key.to_owned(), value.to_owned());
         self
     }
 

@@ -7,7 +7,8 @@ use daybook_kernel::fields::Fields;
 use daybook_kernel::rejection::{Refusal, Rejection, Violations};
 use daybook_kernel::state::Fault;
 use daybook_proto::legal_hold::v1::{
-    self, Hold, HoldChangeRequested, HoldScopeChanged, PendingChange, ScopeChange, pending_change::Change,
+    self, Hold, HoldChangeRequested, HoldScopeChanged, PendingChange, ScopeChange, TenantHold, TenantHoldState,
+    pending_change::Change,
 };
 use legal_hold_projection::{Event, LegalHold, Tables};
 
@@ -72,7 +73,10 @@ impl Command for ChangeHoldScope {
             let others = hold.other_tenants.iter().map(|tenant| tenant.target.clone()).collect::<Vec<_>>();
             (hold.scope.clone(), hold.end_time, others)
         };
-        if covered(&after) == covered(&hold) {
+        // A tenant that refused the hold (it was unknown or suspended then) is asked again by naming it again.
+        let was_refused = |other: &TenantHold| other.state() == TenantHoldState::Refused;
+        let asks_again = self.change.replace_other_tenants && hold.other_tenants.iter().any(was_refused);
+        if !asks_again && covered(&after) == covered(&hold) {
             let message = format!("hold {} covers just that already; nothing was changed", hold.hold_id);
             return Err(Rejection::new(codes::HOLD_UNCHANGED, message).with("hold_id", &hold.hold_id).into());
         }

@@ -8,7 +8,7 @@ use daybook_proto::legal_hold::v1::{Entity, EntityRole, Item, ItemKind, Scope, T
 /// Values in one field of a scope.
 const SCOPE_VALUES_MAX: usize = 1_000;
 /// Cases and entities of one item.
-const ITEM_VALUES_MAX: usize = 200;
+const ITEM_VALUES_MAX: usize = 500;
 
 /// The reason of a change, up to 2,000 characters. It stands in the audit.
 pub(crate) fn reason(fields: &mut Fields, reason: String) -> String {
@@ -93,7 +93,7 @@ pub(crate) fn item(mut item: Item) -> Result<Item, Violations> {
     fields.enumeration::<ItemKind>("kind", item.kind);
     item.data_category = fields.identifier("data_category", item.data_category);
     item.case_ids = fields.identifiers("case_ids", item.case_ids, ITEM_VALUES_MAX);
-    fields.check("entities", item.entities.len() <= ITEM_VALUES_MAX, "must have at most 200 entries");
+    fields.check("entities", item.entities.len() <= ITEM_VALUES_MAX, "must have at most 500 entries");
     for (i, one) in item.entities.iter().enumerate() {
         entity(&mut fields, &format!("entities[{i}]"), one, true);
     }

@@ -60,14 +60,21 @@ pub(crate) async fn run(hold: Hold, session: &Session) -> Outcome {
             let response: v1::UpdateHoldResponse = session.client.command(&request.command_id, &request).await?;
             changed(session, &response, response.hold.as_ref())
         }
-        Hold::Scope { id, reason, scope, end, no_end } => {
-            let new_scope = scope_of(&scope);
+        Hold::Scope { id, reason, scope, end, no_end, also_in } => {
+            let new_scope = Some(scope_of(&scope)).filter(|scope| *scope != v1::Scope::default());
+            if new_scope.is_none() && !also_in.is_empty() {
+                let message = "--also-in needs the scope as well: people have other pseudonyms in another tenant";
+                return Err(Failure::new(message));
+            }
+            let other = also_in.into_iter().map(|tenant_id| v1::TenantScope { tenant_id, scope: new_scope.clone() });
+            let other_tenants: Vec<_> = other.collect();
             let change = v1::ScopeChange {
+                replace_other_tenants: !other_tenants.is_empty(),
+                other_tenants,
                 // No word of a scope leaves it as it is: only the end changes then.
-                scope: (new_scope != v1::Scope::default()).then_some(new_scope),
+                scope: new_scope,
                 replace_end_time: no_end || end.is_some(),
                 end_time: end,
-                ..Default::default()
             };
             let request = v1::ChangeHoldScopeRequest {
                 command_id: new_id(),
@@ -297,7 +304,10 @@ fn change_text(change: &v1::PendingChange) -> String {
     use v1::pending_change::Change;
     let what = match &change.change {
         Some(Change::Release(release)) => {
-            format!("release after {}", units::show_duration(release.delay.as_ref()))
+            match units::show_duration(release.delay.as_ref()).as_str() {
+                "0" => "release at once".to_owned(),
+                delay => format!("release after {delay}"),
+            }
         }
         Some(Change::Scope(change)) => {
             let scope = change.scope.as_ref().map(|scope| format!("cover {}", scope_text(Some(scope))));

@@ -2,8 +2,10 @@
 
 use std::time::SystemTime;
 
+use daybook_privacy::codes::KEY_DESTROYED;
 use daybook_proto::legal_hold::v1;
 use indicatif::{ProgressBar, ProgressStyle};
+use legal_hold_processor::codes::{ITEM_CONFLICT, ITEM_DISPOSED};
 
 use crate::args::{Item, ItemState, ReviewOutcome};
 use crate::client::new_id;
@@ -14,7 +16,7 @@ use crate::output::{self, line, plain};
 use crate::session::Session;
 use crate::units;
 
-/// Malformed messages that are listed one by one.
+/// Skipped messages that are listed one by one.
 const LISTED_MAX: usize = 20;
 
 /// Registers, imports, shows, checks and disposes of items.
@@ -144,32 +146,43 @@ pub(crate) struct Imported {
     pub(crate) created: u64,
     /// Messages that were items already.
     pub(crate) unchanged: u64,
-    /// What could not be read as a message.
-    pub(crate) malformed: Vec<Malformed>,
+    /// Messages that were items and are disposed of: they do not come back.
+    pub(crate) disposed: u64,
+    /// What is no message, or stands differently under its id.
+    pub(crate) skipped: Vec<Malformed>,
 }
 
 impl Imported {
     /// Tells people.
     pub(crate) fn show(&self) {
-        let (created, unchanged, malformed) = (self.created, self.unchanged, self.malformed.len());
-        line(format_args!("{created} messages imported, {unchanged} were there before, {malformed} skipped as malformed"));
-        for skipped in self.malformed.iter().take(LISTED_MAX) {
+        let Self { created, unchanged, disposed, skipped } = self;
+        line(format_args!("{created} messages imported, {} skipped", skipped.len()));
+        if unchanged + disposed > 0 {
+            line(format_args!("{unchanged} were there before, {disposed} had been deleted and stay so"));
+        }
+        for skipped in skipped.iter().take(LISTED_MAX) {
             line(format_args!("  skipped {}: {}", skipped.place, skipped.reason));
         }
-        if malformed > LISTED_MAX {
-            line(format_args!("  and {} more; --json lists them all", malformed - LISTED_MAX));
+        if skipped.len() > LISTED_MAX {
+            line(format_args!("  and {} more; --json lists them all", skipped.len() - LISTED_MAX));
         }
     }
 
     fn to_json(&self) -> serde_json::Value {
-        let malformed = self.malformed.iter();
-        let malformed: Vec<_> =
-            malformed.map(|skipped| serde_json::json!({ "place": skipped.place, "reason": skipped.reason })).collect();
-        serde_json::json!({ "createdCount": self.created, "unchangedCount": self.unchanged, "malformed": malformed })
+        let skipped = self.skipped.iter();
+        let skipped: Vec<_> =
+            skipped.map(|skipped| serde_json::json!({ "place": skipped.place, "reason": skipped.reason })).collect();
+        serde_json::json!({
+            "createdCount": self.created,
+            "unchangedCount": self.unchanged,
+            "disposedCount": self.disposed,
+            "skipped": skipped,
+        })
     }
 }
 
-/// Registers the messages of mailboxes. Importing again is safe: an item's id is made of its message.
+/// Registers the messages of mailboxes. Importing again is safe: an item's id is made of its message, and what was
+/// deleted stays deleted.
 pub(crate) async fn import(
     session: &Session,
     paths: &[std::path::PathBuf],
@@ -181,23 +194,48 @@ pub(crate) async fn import(
     }
     let mut imported = Imported::default();
     for batch in mail::batches(mail::read(paths, options)?) {
-        imported.malformed.extend(batch.malformed);
+        imported.skipped.extend(batch.malformed);
         if batch.items.is_empty() {
             continue;
         }
-        let count = batch.items.len() as u64;
-        let request = v1::RegisterItemsRequest {
-            command_id: new_id(),
-            tenant_id: session.tenant.clone(),
-            items: batch.items,
-        };
-        let response: v1::RegisterItemsResponse = session.client.command(&request.command_id, &request).await?;
-        imported.created += u64::from(response.created_count);
-        imported.unchanged += u64::from(response.unchanged_count);
-        bar.inc(count);
+        bar.inc(batch.items.len() as u64);
+        match register_batch(session, batch.items.clone(), &mut imported).await {
+            Err(failure) if stands_otherwise(&failure) => {
+                // A batch is registered whole or not at all: one by one it shows which of them it is.
+                for item in batch.items {
+                    let place = format!("{} ({})", item.reference, item.item_id);
+                    match register_batch(session, vec![item], &mut imported).await {
+                        Err(failure) if was_disposed(&failure) => imported.disposed += 1,
+                        Err(failure) if stands_otherwise(&failure) => {
+                            imported.skipped.push(Malformed { place, reason: failure.message().to_owned() });
+                        }
+                        other => other?,
+                    }
+                }
+            }
+            other => other?,
+        }
     }
     bar.finish_and_clear();
     Ok(imported)
+}
+
+async fn register_batch(session: &Session, items: Vec<v1::Item>, imported: &mut Imported) -> Outcome {
+    let request = v1::RegisterItemsRequest { command_id: new_id(), tenant_id: session.tenant.clone(), items };
+    let response: v1::RegisterItemsResponse = session.client.command(&request.command_id, &request).await?;
+    imported.created += u64::from(response.created_count);
+    imported.unchanged += u64::from(response.unchanged_count);
+    Ok(())
+}
+
+/// Whether an item was deleted before: the key that its content would need is gone.
+fn was_disposed(failure: &Failure) -> bool {
+    [ITEM_DISPOSED.name, KEY_DESTROYED.name].iter().any(|code| failure.code() == Some(*code))
+}
+
+/// Whether an item is refused because of how it stands, as opposed to how it was asked for.
+fn stands_otherwise(failure: &Failure) -> bool {
+    was_disposed(failure) || failure.code() == Some(ITEM_CONFLICT.name)
 }
 
 async fn list(

@@ -29,7 +29,7 @@ fn check(bytes: &[u8]) {
     for item in mail.iter().filter_map(|mail| mail.as_ref().ok()) {
         assert!(identifier_problem(&item.item_id).is_none());
         assert!(identifier_problem(&item.content_hash).is_none());
-        assert!((1..=200).contains(&item.entities.len()));
+        assert!((1..=500).contains(&item.entities.len()));
         assert!(item.entities.iter().all(|entity| !entity.id.trim().is_empty() && entity.id.len() <= 1_000));
         assert!(item.created_at.is_some_and(|time| time.seconds >= 0));
         assert!(item.title.len() <= 1_000 && !item.title.contains(char::is_control));

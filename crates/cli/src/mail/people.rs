@@ -7,7 +7,7 @@ use super::fields::Fields;
 use super::text::cut;
 
 /// People that one item can name, in all roles.
-const PEOPLE_MAX: usize = 200;
+const PEOPLE_MAX: usize = 500;
 /// Bytes of an address. RFC 5321 allows 64 before the `@` and 255 after it.
 const ADDRESS_BYTES_MAX: usize = 320;
 /// Bytes of a name; the rest is cut off.
@@ -121,10 +121,10 @@ mod tests {
     fn nobody_is_left_out_for_want_of_room() {
         let list = |count: usize| (0..count).map(|i| format!("p{i}@example.com")).collect::<Vec<_>>().join(", ");
         // The custodian is one of them.
-        assert_eq!(of(&format!("To: {}\n", list(199))).unwrap().len(), 200);
+        assert_eq!(of(&format!("To: {}\n", list(499))).unwrap().len(), 500);
         assert_eq!(
-            of(&format!("To: {}\n", list(200))).unwrap_err(),
-            "concerns more than 200 people, the most that an item can name"
+            of(&format!("To: {}\n", list(500))).unwrap_err(),
+            "concerns more than 500 people, the most that an item can name"
         );
         let long = format!("To: {}@example.com\n", "x".repeat(320));
         assert_eq!(of(&long).unwrap_err(), "has an address of more than 320 bytes");

@@ -222,7 +222,11 @@ impl Partition {
     /// partition that does not lead may be behind what was acknowledged elsewhere.
     pub async fn wait_to_read(&self, min_position: Option<Position>, wait_max: Duration) -> Result<(), ReadError> {
         let unavailable = |detail: String| ReadError::Unavailable { partition: self.id, detail };
-        self.wait_until_leading().await.map_err(|error| unavailable(error.to_string()))?;
+        self.wait_until_leading().await.map_err(|error| match error {
+            SubmitError::Broken { partition, detail } => ReadError::Broken { partition, detail },
+            SubmitError::NotLeading { detail, .. } => unavailable(detail),
+            error => unavailable(error.to_string()),
+        })?;
         let Some(position) = min_position else { return Ok(()) };
         let mut applied = self.applied.subscribe();
         let reached = std::pin::pin!(applied.wait_for(|next| *next > position.offset));

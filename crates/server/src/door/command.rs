@@ -68,7 +68,9 @@ impl Door {
             trace_context: call.trace.clone(),
             origin: None,
         };
-        let outcome = self.node.submit(&record).await?;
+        // Who wants to know what became of it needs the id, which the door may have made.
+        let named = |error: CallError| error.with("command_id", &id.to_string());
+        let outcome = self.node.submit(&record).await.map_err(|error| named(error.into()))?;
         self.answer(method, domain, &tenant, id, outcome)
     }
 
@@ -121,10 +123,8 @@ impl Door {
         let events = match outcome.decision.outcome {
             Some(Decided::Accepted(accepted)) => accepted.events,
             Some(Decided::Rejected(rejected)) => {
-                let mut error = CallError::recorded(&rejected, &self.registry);
-                error.metadata.insert("position".to_owned(), position);
-                error.metadata.insert("command_id".to_owned(), id.to_string());
-                return Err(error);
+                let error = CallError::recorded(&rejected, &self.registry);
+                return Err(error.with("position", &position).with("command_id", &id.to_string()));
             }
             Some(Decided::Parked(parked)) => {
                 let message = format!(
@@ -132,9 +132,8 @@ impl Door {
                     parked.reason
                 );
                 let code = self.registry.code(&parked.code).unwrap_or(codes::INTERNAL_ERROR);
-                let mut error = CallError::new(code, message);
-                error.metadata.insert("position".to_owned(), position);
-                return Err(error);
+                let error = CallError::new(code, message);
+                return Err(error.with("position", &position).with("command_id", &id.to_string()));
             }
             Some(Decided::Duplicate(_)) | None => {
                 return Err(CallError::new(codes::INTERNAL_ERROR, "the decision says nothing; please report this"));
@@ -145,13 +144,19 @@ impl Door {
         let respond = |state: &dyn daybook_kernel::state::Read| {
             domain.respond(state, tenant, &outcome.decision.kind, &events)
         };
-        let response = partition.read(|state, _| respond(state))??;
-        // An access is decided and recorded once: its repetition opens nothing.
-        let response = if method.opens_sealed_content && !outcome.duplicate {
-            self.open(method, tenant, &response)?
-        } else {
-            response
-        };
+        let response = partition.read(|state, _| respond(state)).map_err(CallError::from);
+        let response = response.and_then(|response| response.map_err(CallError::from)).and_then(|response| {
+            // An access is decided and recorded once: its repetition opens nothing.
+            if method.opens_sealed_content && !outcome.duplicate {
+                self.open(method, tenant, &response)
+            } else {
+                Ok(response)
+            }
+        });
+        let response = response.map_err(|mut error| {
+            error.message = format!("the command was carried out, at {position}; its answer failed: {}", error.message);
+            error.with("position", &position).with("command_id", &id.to_string())
+        })?;
         Ok(prepend_field(RECEIPT, &receipt, &response))
     }
 

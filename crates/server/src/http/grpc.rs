@@ -33,8 +33,16 @@ pub(super) async fn serve(app: Arc<App>, request: Request<Body>) -> Response {
         let (app, method, headers) = (Arc::clone(&app), method.clone(), headers.clone());
         async move { call(&app, &method, &headers, message.into_inner(), timeout).await }
     });
-    grpc.unary(service, request).await.map(Body::new)
+    let response = grpc.unary(service, request).await;
+    // Only the size of a message leads to this status, before any code of ours sees it.
+    if response.headers().get("grpc-status").is_some_and(|status| status == OUT_OF_RANGE) {
+        return CallError::too_large(max).to_grpc().into_http();
+    }
+    response.map(Body::new)
 }
+
+/// gRPC's number for OUT_OF_RANGE.
+const OUT_OF_RANGE: &str = "11";
 
 async fn call(
     app: &App,

@@ -79,13 +79,14 @@ async fn read_post(app: &App, request: Request<Body>) -> Result<(Encoding, Bytes
         Some("application/proto") => Encoding::Proto,
         _ => return Err(NotRead::ContentType),
     };
+    if let Some(compressed) = request.headers().get(header::CONTENT_ENCODING).filter(|value| *value != "identity") {
+        let message = format!("the body is compressed ({compressed:?}), which is not supported; send it as it is");
+        return Err(NotRead::Refused(CallError::new(codes::ENCODING_NOT_SUPPORTED, message)));
+    }
     let max = app.request_bytes_max;
     match Limited::new(request.into_body(), max).collect().await {
         Ok(body) => Ok((encoding, body.to_bytes())),
-        Err(error) if error.is::<LengthLimitError>() => {
-            let message = format!("the request is larger than {max} bytes; nothing was recorded; send less at once");
-            Err(NotRead::Refused(CallError::new(codes::REQUEST_TOO_LARGE, message)))
-        }
+        Err(error) if error.is::<LengthLimitError>() => Err(NotRead::Refused(CallError::too_large(max))),
         Err(error) => Err(NotRead::Refused(CallError::new(codes::MALFORMED_REQUEST, error.to_string()))),
     }
 }

@@ -196,7 +196,7 @@ pub(crate) async fn tell(node: &DemoNode, mail: &[PathBuf], custodian: Option<&s
     rebuilt.judge()?;
 
     Ok(json!({
-        "tenantId": tenant, "log": node.log, "imported": total, "malformed": imported.malformed.len(),
+        "tenantId": tenant, "log": node.log, "imported": total, "skipped": imported.skipped.len(),
         "held": held, "purged": purged, "auditEntries": audit.entries.len(), "verified": true,
     }))
 }
