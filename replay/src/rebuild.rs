@@ -86,8 +86,7 @@ pub async fn rebuild(
             let live = store.live();
             let base = remembered.of(&live);
             let state = Layered::new(&base).over(&pending);
-            let applied =
-                apply_record(decider, &state, &mut head, partition, record.offset, record.bytes, Fold::All)?;
+            let applied = apply_record(decider, &state, &mut head, partition, record.offset, record.bytes, Fold::All)?;
             match applied {
                 Ok(applied) => {
                     records_counted += 1;

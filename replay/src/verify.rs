@@ -72,8 +72,7 @@ pub async fn verify(
     let commands_end = log.bounds(Topic::Commands, partition).await?.next;
     progress.starts(end.0);
     let (store, mut head) = open_store(log, decider, partition, scratch, memory)?;
-    let mut commands =
-        OneByOne::new(Chunks::new(log, Topic::Commands, partition, Offset(0), commands_end)?);
+    let mut commands = OneByOne::new(Chunks::new(log, Topic::Commands, partition, Offset(0), commands_end)?);
     let mut again = Again {
         decider,
         store,
@@ -117,12 +116,7 @@ struct Again<'a> {
 }
 
 impl Again<'_> {
-    async fn record(
-        &mut self,
-        head: &mut Head,
-        record: Record,
-        commands: &mut OneByOne,
-    ) -> Result<(), ReplayError> {
+    async fn record(&mut self, head: &mut Head, record: Record, commands: &mut OneByOne) -> Result<(), ReplayError> {
         let offset = record.offset;
         let Ok(counted) = head.offer(offset, record.bytes) else {
             self.verified.dropped += 1;
@@ -149,12 +143,7 @@ impl Again<'_> {
         Ok(())
     }
 
-    fn decision(
-        &mut self,
-        place: Place,
-        recorded: &[u8],
-        command: Option<Record>,
-    ) -> Result<(), ReplayError> {
+    fn decision(&mut self, place: Place, recorded: &[u8], command: Option<Record>) -> Result<(), ReplayError> {
         self.verified.decisions += 1;
         let Some(command) = command.filter(|command| command.offset == place.command) else {
             self.differs(place, "a decision".to_owned(), "the command is missing".to_owned());
@@ -169,6 +158,10 @@ impl Again<'_> {
             return Ok(());
         }
         match v1::Decision::decode(recorded) {
+            // Before the version, which is the one of whatever the changed command now says.
+            Ok(recorded) if recorded.command_hash != decided.decision.command_hash => {
+                self.differs(place, in_short(&recorded), format!("another command: {}", in_short(&decided.decision)));
+            }
             Ok(recorded) if recorded.decider_version != decided.decision.decider_version => {
                 self.verified.other_version += 1;
             }

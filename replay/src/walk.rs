@@ -112,7 +112,12 @@ pub async fn walk(
 
 impl Walked {
     /// Compares the commands of a batch with what its decisions say they were.
-    async fn commands(&mut self, first: Offset, decisions: &[Bytes], commands: &mut OneByOne) -> Result<(), ReplayError> {
+    async fn commands(
+        &mut self,
+        first: Offset,
+        decisions: &[Bytes],
+        commands: &mut OneByOne,
+    ) -> Result<(), ReplayError> {
         for (offset, decision) in (first.0..).zip(decisions) {
             self.decisions += 1;
             let command = commands.next().await?;

@@ -77,11 +77,8 @@ impl Global {
         let user = std::env::var("USER").ok().filter(|user| !user.is_empty());
         let mut tenants = vec![self.tenant(), "platform".to_owned()];
         tenants.extend(self.also_tenant.iter().cloned());
-        let roles = if self.role.is_empty() {
-            DEVELOPMENT_ROLES.map(str::to_owned).to_vec()
-        } else {
-            self.role.clone()
-        };
+        let roles =
+            if self.role.is_empty() { DEVELOPMENT_ROLES.map(str::to_owned).to_vec() } else { self.role.clone() };
         Who {
             subject: self.as_user.clone().or(user).unwrap_or_else(|| "operator".to_owned()),
             tenants,

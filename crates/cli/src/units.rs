@@ -42,9 +42,8 @@ pub(crate) fn time(text: &str) -> Result<prost_types::Timestamp, String> {
     let time = match text.parse::<Timestamp>() {
         Ok(time) => time,
         Err(_) => {
-            let civil = text.parse::<DateTime>().ok().or_else(|| {
-                text.parse::<Date>().ok().map(|date| date.at(0, 0, 0, 0))
-            });
+            let civil =
+                text.parse::<DateTime>().ok().or_else(|| text.parse::<Date>().ok().map(|date| date.at(0, 0, 0, 0)));
             let zoned = civil.ok_or_else(wrong)?.to_zoned(TimeZone::UTC).map_err(|_| wrong())?;
             zoned.timestamp()
         }
@@ -59,7 +58,8 @@ pub(crate) fn hash(text: &str) -> Result<Hash, String> {
 
 /// A position: partition/offset.
 pub(crate) fn position(text: &str) -> Result<(u32, u64), String> {
-    let parts = text.split_once('/').and_then(|(partition, offset)| Some((partition.parse().ok()?, offset.parse().ok()?)));
+    let parts =
+        text.split_once('/').and_then(|(partition, offset)| Some((partition.parse().ok()?, offset.parse().ok()?)));
     parts.ok_or_else(|| format!("{text:?} is not a position; write partition/offset, for example 3/1042"))
 }
 

@@ -26,11 +26,34 @@ fn a_hold_stops_a_deletion_until_two_people_release_it() {
     let created = ["--created", "2025-03-01", "--category", "email", "--retention", "mail"];
     let register = ["item", "register", "--id", "i1", "--custodian", "Ada@Example.org", "--title", "crane"];
     node.text(&[&register[..], &created[..]].concat());
-    node.text(&["item", "register", "--id", "i2", "--created", "2025-03-01", "--category", "email", "--retention", "mail"]);
+    node.text(&[
+        "item",
+        "register",
+        "--id",
+        "i2",
+        "--created",
+        "2025-03-01",
+        "--category",
+        "email",
+        "--retention",
+        "mail",
+    ]);
     assert_eq!(node.json(&["hold", "preview", "--custodian", "ada@example.org"])["matchingItems"], "1");
     let hold = node.json(&[
-        "--as", "alice", "hold", "place", "--id", "h", "--name", "Crane", "--reason", "suit", "--custodian",
-        "ada@example.org", "--release-delay", "0",
+        "--as",
+        "alice",
+        "hold",
+        "place",
+        "--id",
+        "h",
+        "--name",
+        "Crane",
+        "--reason",
+        "suit",
+        "--custodian",
+        "ada@example.org",
+        "--release-delay",
+        "0",
     ]);
     assert_eq!(hold["hold"]["state"], "HOLD_STATE_ACTIVE");
 
@@ -200,7 +223,9 @@ fn errors_say_what_to_do_and_name_a_page() {
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
     assert!(nobody(&["hold", "list"]).contains("--token"));
-    assert!(nobody(&["--token", "x", "--server", "http://127.0.0.1:1", "hold", "list"]).contains("daybook serve --dev"));
+    assert!(
+        nobody(&["--token", "x", "--server", "http://127.0.0.1:1", "hold", "list"]).contains("daybook serve --dev")
+    );
     assert!(nobody(&["log", "topics"]).contains("LOG_NOT_FOUND"));
     assert!(nobody(&["hold", "place", "--since", "yesterday", "--name", "n", "--reason", "r"]).contains("2026-03-01"));
     assert!(nobody(&["serve", "--listen", "nonsense"]).contains("--listen"));
@@ -212,7 +237,13 @@ fn configuration_comes_from_file_and_environment_and_unknown_keys_are_errors() {
     let file = folder.path().join("daybook.toml");
     std::fs::write(&file, "[log]\npartitions = 3\n").unwrap();
     let show = |vars: &[(&str, &str)]| {
-        daybook().arg("--config").arg(&file).envs(vars.iter().copied()).args(["config", "--effective"]).output().unwrap()
+        daybook()
+            .arg("--config")
+            .arg(&file)
+            .envs(vars.iter().copied())
+            .args(["config", "--effective"])
+            .output()
+            .unwrap()
     };
     assert!(text_of(show(&[]), &["config"]).contains("partitions = 3"));
     assert!(text_of(show(&[("DAYBOOK_LOG__PARTITIONS", "5")]), &["config"]).contains("partitions = 5"));

@@ -90,7 +90,8 @@ async fn nothing_acknowledged_is_lost_and_nothing_is_decided_twice() {
         &["replay", "verify"],
     );
     assert!(verified.contains(" 0 came out differently"), "{verified}");
-    compare_with_log(&data, &asked.lock().unwrap()).await;
+    let asked = asked.lock().unwrap().clone();
+    compare_with_log(&data, &asked).await;
 }
 
 /// Asks for one thing after the other until the node is gone.
@@ -104,7 +105,8 @@ async fn load(caller: Caller, mut random: Random, asked: Asked, stop: Arc<Atomic
         let told = match random.below(10) {
             0..=5 => {
                 let item = item(&format!("item-{number}"), "mail", &person);
-                let request = v1::RegisterItemRequest { command_id: id.clone(), item: Some(item), ..Default::default() };
+                let request =
+                    v1::RegisterItemRequest { command_id: id.clone(), item: Some(item), ..Default::default() };
                 caller.send(&id, request).await
             }
             6 => {

@@ -119,13 +119,7 @@ pub trait Authority: Send + Sync {
     /// Whether a set was given to [`Authority::load`].
     fn is_loaded(&self, set: Hash) -> bool;
     /// Whether `actor` may do what is asked in `tenant`.
-    fn ask(
-        &self,
-        set: Hash,
-        actor: &Actor,
-        tenant: &TenantId,
-        question: &Authorisation,
-    ) -> Result<Verdict, NotLoaded>;
+    fn ask(&self, set: Hash, actor: &Actor, tenant: &TenantId, question: &Authorisation) -> Result<Verdict, NotLoaded>;
 }
 
 /// The canonical form of a policy text or schema: line ends as LF, no spaces at line ends, one newline at the end.

@@ -261,7 +261,7 @@ mod tests {
         #[test]
         fn every_reader_accepts_the_same_chain(steps in steps()) {
             // Each writer believes in its own head, which may be stale, and moves it with what it appends itself.
-            let mut believed = vec![genesis(), genesis(), genesis()];
+            let mut believed = [genesis(), genesis(), genesis()];
             let mut log: Vec<Bytes> = Vec::new();
             let read = |from: &mut Head, log: &[Bytes]| {
                 let mut accepted = Vec::new();

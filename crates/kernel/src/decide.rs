@@ -151,9 +151,8 @@ impl Decider {
             let Some(domain) = self.registry.get(&command.domain) else { return Err(NotACommand::UnknownKind) };
             domain.decide(&metered, &command.kind, command.payload.clone(), &ctx)
         }));
-        let parked = |code: code::Code, reason: String| {
-            Outcome::Parked(v1::Parked { code: code.name.to_owned(), reason })
-        };
+        let parked =
+            |code: code::Code, reason: String| Outcome::Parked(v1::Parked { code: code.name.to_owned(), reason });
         decision.outcome = Some(match decided {
             Ok(Ok(Ok(events))) => Outcome::Accepted(v1::Accepted { events }),
             Ok(Ok(Err(Refusal::Rejected(rejection)))) => Outcome::Rejected(rejection.to_proto()),
@@ -330,9 +329,8 @@ impl Decider {
         if accepted.events.is_empty() {
             return Ok(());
         }
-        let unknown = || {
-            Fault::Damaged(format!("domain {} is not known to this release: a newer one wrote it", decision.domain))
-        };
+        let unknown =
+            || Fault::Damaged(format!("domain {} is not known to this release: a newer one wrote it", decision.domain));
         let domain = self.registry.get(&decision.domain).ok_or_else(unknown)?;
         let command_hash =
             Hash::from_slice(&decision.command_hash).ok_or_else(|| Fault::Damaged("no command hash".into()))?;

@@ -27,7 +27,9 @@ crate::tables! {
 
 /// The policy set in force, by hash.
 pub fn active_policy(state: &dyn Read) -> Result<Option<Hash>, Fault> {
-    let Some(row) = Tables::from(View::new(state, TenantId::platform())).active_policy().get(())? else { return Ok(None) };
+    let Some(row) = Tables::from(View::new(state, TenantId::platform())).active_policy().get(())? else {
+        return Ok(None);
+    };
     Hash::from_slice(&row.policy_set_hash)
         .map(Some)
         .ok_or_else(|| Fault::Damaged("the hash of the policy set in force is not 32 bytes".into()))

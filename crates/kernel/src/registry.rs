@@ -8,9 +8,7 @@ use prost::Message;
 
 use crate::authorisation::Authorisation;
 use crate::code::Code;
-use crate::domain::{
-    Asked, CommandSet, Context, Domain, EventSet, Moment, NotACommand, Projection, Query,
-};
+use crate::domain::{Asked, CommandSet, Context, Domain, EventSet, Moment, NotACommand, Projection, Query};
 use crate::id::{StreamKey, TenantId};
 use crate::rejection::{Refusal, Rejection};
 use crate::state::{Fault, ProjectionId, Read, WriteSet};
@@ -158,21 +156,16 @@ fn fold<D: Domain>(
     Ok(D::effects(&event, moment))
 }
 
-fn respond<D: Domain>(
-    state: &dyn Read,
-    tenant: &TenantId,
-    kind: &str,
-    events: &[v1::Event],
-) -> Result<Vec<u8>, Fault> {
-    let events: Vec<_> =
-        events.iter().map(<D::Projection as Projection>::Event::decode).collect::<Result<_, _>>()?;
+fn respond<D: Domain>(state: &dyn Read, tenant: &TenantId, kind: &str, events: &[v1::Event]) -> Result<Vec<u8>, Fault> {
+    let events: Vec<_> = events.iter().map(<D::Projection as Projection>::Event::decode).collect::<Result<_, _>>()?;
     let tables = <D::Projection as Projection>::Tables::from(View::new(state, tenant));
     D::Command::respond(kind, &tables, &events)
 }
 
 type StreamFn = fn(&TenantId, Bytes) -> Result<StreamKey, prost::DecodeError>;
 type AuthoriseFn = fn(Bytes) -> Result<Authorisation, prost::DecodeError>;
-type AnswerFn = fn(&dyn Read, Bytes, &Asked<'_>) -> Result<Vec<u8>, Refusal>;
+/// How a query is answered.
+pub type AnswerFn = fn(&dyn Read, Bytes, &Asked<'_>) -> Result<Vec<u8>, Refusal>;
 
 /// A query with its types erased.
 pub struct QueryEntry {
@@ -194,9 +187,8 @@ impl QueryEntry {
             stream_key: |tenant, request| Ok(Q::stream_key(tenant, &Q::Request::decode(request)?)),
             authorisation: |request| Ok(Q::authorisation(&Q::Request::decode(request)?)),
             answer: |state, request, asked| {
-                let request = Q::Request::decode(request).map_err(|error| {
-                    Refusal::from(Rejection::new(crate::code::INVALID_ARGUMENT, error.to_string()))
-                })?;
+                let request = Q::Request::decode(request)
+                    .map_err(|error| Refusal::from(Rejection::new(crate::code::INVALID_ARGUMENT, error.to_string())))?;
                 let tables = <Q::Projection as Projection>::Tables::from(View::new(state, asked.tenant));
                 Ok(Q::answer(&tables, request, asked)?.encode_to_vec())
             },

@@ -269,10 +269,7 @@ impl Read for Metered<'_> {
 
 /// The hash of every row of some projections, in order, and how many there are. Two states are the same if and only if
 /// their digests are.
-pub fn digest(
-    state: &dyn Read,
-    projections: impl IntoIterator<Item = ProjectionId>,
-) -> Result<(Hash, u64), Fault> {
+pub fn digest(state: &dyn Read, projections: impl IntoIterator<Item = ProjectionId>) -> Result<(Hash, u64), Fault> {
     let mut hasher = blake3::Hasher::new_derive_key("daybook state digest");
     let mut rows = 0;
     for projection in projections {

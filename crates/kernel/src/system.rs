@@ -99,9 +99,11 @@ impl<'a> Timers<'a> {
         let mut tables = TablesMut::from(ViewMut::new(self.below, self.writes, self.tenant));
         if let Some(row) = tables.timer_rows().get((id,))? {
             tables.timer_rows().delete((id,));
-            TablesMut::from(ViewMut::new(self.below, self.writes, TenantId::partition()))
-                .timers_due()
-                .delete((row.due_us, self.tenant.as_str(), id));
+            TablesMut::from(ViewMut::new(self.below, self.writes, TenantId::partition())).timers_due().delete((
+                row.due_us,
+                self.tenant.as_str(),
+                id,
+            ));
         }
         Ok(())
     }
@@ -121,11 +123,7 @@ pub struct DueTimer {
 }
 
 /// The first timers that are due at `now`, at most `limit`, and when the first one after them comes due.
-pub fn due_timers(
-    state: &dyn Read,
-    now: Timestamp,
-    limit: usize,
-) -> Result<(Vec<DueTimer>, Option<Timestamp>), Fault> {
+pub fn due_timers(state: &dyn Read, now: Timestamp, limit: usize) -> Result<(Vec<DueTimer>, Option<Timestamp>), Fault> {
     let mut due = Vec::new();
     for row in Tables::from(View::new(state, TenantId::partition())).timers_due().scan(All) {
         let ((due_us, tenant, id), Mark {}) = row?;
@@ -141,12 +139,11 @@ pub fn due_timers(
     Ok((due, None))
 }
 
+/// An effect that is open, by the command and index that asked for it.
+pub type OpenEffect = ((Offset, u32), OutboxRow);
+
 /// Effects that are open, from the one after `after`, at most `limit`, with the command and index that asked for them.
-pub fn open_effects(
-    state: &dyn Read,
-    after: Option<(Offset, u32)>,
-    limit: usize,
-) -> Result<Vec<((Offset, u32), OutboxRow)>, Fault> {
+pub fn open_effects(state: &dyn Read, after: Option<(Offset, u32)>, limit: usize) -> Result<Vec<OpenEffect>, Fault> {
     let outbox = Tables::from(View::new(state, TenantId::partition())).outbox();
     let from = after.map_or((0, 0), |(offset, index)| (offset.0, index + 1));
     let rows = outbox.scan_from(All, from).take(limit);

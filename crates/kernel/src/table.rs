@@ -139,22 +139,14 @@ impl<'a, K: Key + 'a, R: Message + Default + 'a> TableView<'a, K, R> {
     }
 
     /// The rows whose key starts with `prefix` and is `from` or comes after it.
-    pub fn scan_from(
-        &self,
-        prefix: impl Prefix<K>,
-        from: K::Ref<'_>,
-    ) -> Scan<'a, K, R> {
+    pub fn scan_from(&self, prefix: impl Prefix<K>, from: K::Ref<'_>) -> Scan<'a, K, R> {
         let mut span = self.table.span(self.view.tenant, prefix);
         span.start = span.start.max(self.table.key(self.view.tenant, from));
         self.rows(span, Direction::Ascending)
     }
 
     /// The rows whose key starts with `prefix` and comes before `before`, largest key first.
-    pub fn scan_back_from(
-        &self,
-        prefix: impl Prefix<K>,
-        before: K::Ref<'_>,
-    ) -> Scan<'a, K, R> {
+    pub fn scan_back_from(&self, prefix: impl Prefix<K>, before: K::Ref<'_>) -> Scan<'a, K, R> {
         let mut span = self.table.span(self.view.tenant, prefix);
         let before = self.table.key(self.view.tenant, before);
         span.end = Some(span.end.map_or(before.clone(), |end| end.min(before)));

@@ -80,13 +80,7 @@ impl Authority for Cedar {
         self.sets.read().contains_key(&set)
     }
 
-    fn ask(
-        &self,
-        set: Hash,
-        actor: &Actor,
-        tenant: &TenantId,
-        question: &Authorisation,
-    ) -> Result<Verdict, NotLoaded> {
+    fn ask(&self, set: Hash, actor: &Actor, tenant: &TenantId, question: &Authorisation) -> Result<Verdict, NotLoaded> {
         let loaded = self.sets.read().get(&set).cloned().ok_or(NotLoaded(set))?;
         let named = loaded.set.names_resource(question);
         Ok(loaded.memo.get_or(actor, tenant, question, named, || loaded.set.ask(actor, tenant, question)))

@@ -28,8 +28,8 @@ pub(crate) struct PolicySet {
 impl PolicySet {
     /// Parses policies and schema and checks the one against the other.
     pub(crate) fn parse(policies_text: &str, schema_text: &str) -> Result<Self, Vec<PolicyProblem>> {
-        let (schema, _warnings) = Schema::from_cedarschema_str(schema_text)
-            .map_err(|error| problems("schema", schema_text, &error))?;
+        let (schema, _warnings) =
+            Schema::from_cedarschema_str(schema_text).map_err(|error| problems("schema", schema_text, &error))?;
         let parsed = cedar_policy::PolicySet::from_str(policies_text)
             .map_err(|error| problems("policies", policies_text, &error))?;
         let whole = |message: String| vec![PolicyProblem { part: "policies", line: 0, column: 0, message }];
@@ -93,12 +93,8 @@ impl PolicySet {
             ("roles".to_owned(), texts(&actor.roles)),
             ("tenants".to_owned(), texts(&actor.tenant_ids)),
         ]);
-        let mut resource_attributes: HashMap<_, _> = question
-            .resource
-            .attributes
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), expression(value)))
-            .collect();
+        let mut resource_attributes: HashMap<_, _> =
+            question.resource.attributes.iter().map(|(name, value)| ((*name).to_owned(), expression(value))).collect();
         let tenant = RestrictedExpression::new_string(tenant.as_str().to_owned());
         resource_attributes.insert("tenant".to_owned(), tenant);
         let context = question.context.iter().map(|(name, value)| ((*name).to_owned(), expression(value)));

@@ -117,7 +117,10 @@ fn mistakes_are_reported_with_their_place() {
         let lines = problems.iter().map(|p| format!("{} {}:{} {}", p.part, p.line, p.column, p.message));
         lines.collect::<Vec<_>>().join("\n")
     };
-    insta::assert_snapshot!(report("permit(principal, action, resource);\npermit(principal action, resource);", SCHEMA));
+    insta::assert_snapshot!(report(
+        "permit(principal, action, resource);\npermit(principal action, resource);",
+        SCHEMA
+    ));
     insta::assert_snapshot!(report(
         "\n@id(\"x\") permit(principal, action == LegalHold::Action::\"PlaceHodl\", resource);",
         SCHEMA

@@ -31,7 +31,9 @@ pub enum PrivacyError {
     #[error("the request is not valid")]
     Invalid(Violations),
     /// The key was destroyed.
-    #[error("the key {key_id} was destroyed with the item it belonged to; nothing was recorded; use another id for new content")]
+    #[error(
+        "the key {key_id} was destroyed with the item it belonged to; nothing was recorded; use another id for new content"
+    )]
     Destroyed {
         /// The key.
         key_id: String,
@@ -40,13 +42,19 @@ pub enum PrivacyError {
     #[error("the key ring cannot be used ({0}); nothing was recorded; try again")]
     Unavailable(String),
     /// Its bytes are not what was written.
-    #[error("the key ring is damaged ({0}); content sealed under lost keys cannot be read; restore the key ring from a copy")]
+    #[error(
+        "the key ring is damaged ({0}); content sealed under lost keys cannot be read; restore the key ring from a copy"
+    )]
     Damaged(String),
     /// It was made under another master key.
-    #[error("the key ring was made under another master key; nothing was changed; give the master key that it was made with")]
+    #[error(
+        "the key ring was made under another master key; nothing was changed; give the master key that it was made with"
+    )]
     WrongMasterKey,
     /// There is no master key.
-    #[error("no usable master key ({0}); give 32 bytes in hexadecimal, in the file or environment variable that the configuration names")]
+    #[error(
+        "no usable master key ({0}); give 32 bytes in hexadecimal, in the file or environment variable that the configuration names"
+    )]
     NoMasterKey(String),
     /// Another process has it open.
     #[error("the key ring is in use by another process ({0}); stop that one first")]

@@ -150,7 +150,9 @@ fn survey(
         }
         let id = subject_id(message, &sealing);
         match sealing.subject {
-            SealingSubject::Person if id.trim().is_empty() => violations.add(at(&sealing.id_field), "must not be empty"),
+            SealingSubject::Person if id.trim().is_empty() => {
+                violations.add(at(&sealing.id_field), "must not be empty")
+            }
             SealingSubject::Person if id.len() > 1_000 => {
                 violations.add(at(&sealing.id_field), "must have at most 1000 bytes");
             }
@@ -195,7 +197,7 @@ impl Pass {
             let value = message.get_field(&field);
             let text = value.as_str().unwrap_or_default();
             // A pseudonym that the caller got from us has no readable form to be kept.
-            let is_readable = !text.is_empty() && !(class == FieldClass::Personal && is_pseudonym(text));
+            let is_readable = !text.is_empty() && (class != FieldClass::Personal || !is_pseudonym(text));
             if is_readable {
                 content.set_field(&field, value.into_owned());
             }
@@ -230,8 +232,7 @@ impl Pass {
             let missing = || PrivacyError::Unavailable(format!("key {key_id} was not made"));
             let key = self.keys.get(&(tenant.clone(), key_id.clone())).ok_or_else(missing)?;
             let descriptor = message.descriptor();
-            let place =
-                Place { tenant: tenant.as_str(), key_id: key_id.as_str(), message: descriptor.full_name() };
+            let place = Place { tenant: tenant.as_str(), key_id: key_id.as_str(), message: descriptor.full_name() };
             let sealed = daybook_proto::privacy::v1::Sealed {
                 key_id: key_id.as_str().to_owned(),
                 ciphertext: key.seal_at(&place, &content.encode_to_vec())?.into(),
@@ -258,10 +259,7 @@ impl Pass {
     }
 }
 
-fn set_sealed(
-    message: &mut DynamicMessage,
-    sealed: &daybook_proto::privacy::v1::Sealed,
-) -> Result<(), PrivacyError> {
+fn set_sealed(message: &mut DynamicMessage, sealed: &daybook_proto::privacy::v1::Sealed) -> Result<(), PrivacyError> {
     let unusable = || PrivacyError::Unavailable("the schema has no place for a seal".to_owned());
     let descriptor = daybook_proto::descriptors().get_message_by_name("daybook.privacy.v1.Sealed");
     let mut value = DynamicMessage::new(descriptor.ok_or_else(unusable)?);

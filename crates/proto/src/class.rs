@@ -88,9 +88,8 @@ mod tests {
     }
 
     fn content_fields(message: &MessageDescriptor) -> Vec<FieldDescriptor> {
-        let is_content = |field: &FieldDescriptor| {
-            matches!(field_class(field), Some(FieldClass::FreeText | FieldClass::Personal))
-        };
+        let is_content =
+            |field: &FieldDescriptor| matches!(field_class(field), Some(FieldClass::FreeText | FieldClass::Personal));
         message.fields().filter(is_content).collect()
     }
 

@@ -32,7 +32,9 @@ pub mod codes {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {
     /// The partition does not decide commands right now. The command was not appended.
-    #[error("partition {partition} does not take commands right now ({detail}); the command was not recorded; try again")]
+    #[error(
+        "partition {partition} does not take commands right now ({detail}); the command was not recorded; try again"
+    )]
     NotLeading {
         /// The partition.
         partition: PartitionId,

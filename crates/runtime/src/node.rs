@@ -164,7 +164,8 @@ impl EffectHandler for ForwardHandler {
     fn run<'a>(&'a self, effect: &'a RequestedEffect) -> BoxFuture<'a, Result<Vec<u8>, EffectFailed>> {
         async move {
             let node = self.node.upgrade().ok_or_else(|| EffectFailed("the node is stopping".to_owned()))?;
-            let forward = Forward::decode(effect.row.payload.clone()).map_err(|error| EffectFailed(error.to_string()))?;
+            let forward =
+                Forward::decode(effect.row.payload.clone()).map_err(|error| EffectFailed(error.to_string()))?;
             let asked_at = Timestamp::from_micros(effect.row.asked_at_us);
             let id = CommandId::derived(asked_at.as_unix_millis(), &[b"forward", effect.token().as_bytes()]);
             let record = v1::CommandRecord {

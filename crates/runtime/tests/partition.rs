@@ -1,5 +1,7 @@
 //! What the partition loop promises, tried on a log in memory with a small domain.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::collections::BTreeMap;

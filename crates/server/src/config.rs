@@ -63,9 +63,9 @@ pub struct NodeConfig {
 
 impl Default for NodeConfig {
     fn default() -> Self {
-        let home = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).or_else(|| {
-            std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share"))
-        });
+        let home = std::env::var_os("XDG_DATA_HOME")
+            .map(PathBuf::from)
+            .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share")));
         Self {
             id: hostname(),
             data_dir: home.map_or_else(|| PathBuf::from("daybook-data"), |home| home.join("daybook")),
@@ -285,8 +285,7 @@ impl Config {
                 let text = std::fs::read_to_string(path)
                     .map_err(|error| ConfigError(format!("{}: {error}", path.display())))?;
                 // Read once as it stands, so that mistakes are shown with their place in the file.
-                toml::from_str::<Self>(&text)
-                    .map_err(|error| ConfigError(format!("{}: {error}", path.display())))?;
+                toml::from_str::<Self>(&text).map_err(|error| ConfigError(format!("{}: {error}", path.display())))?;
                 text.parse().map_err(|error| ConfigError(format!("{}: {error}", path.display())))?
             }
         };

@@ -60,7 +60,9 @@ pub(crate) async fn decisions(
     };
     let mut head = match request.page_token.as_str() {
         "" => Head::genesis(log.name(), log.partitions(), partition.id()),
-        token => from_token(token).ok_or_else(|| CallError::field("page_token", "is not one that this export gave out"))?,
+        token => {
+            from_token(token).ok_or_else(|| CallError::field("page_token", "is not one that this export gave out"))?
+        }
     };
     let end = partition.read(|_, head| head.next_record)?;
     let prev_hash = head.hash;
@@ -181,10 +183,8 @@ impl Page {
 
 /// Where the next page goes on. What a caller makes up himself only makes his own export worthless.
 fn to_token(head: &Head) -> String {
-    let position = log::DecisionBatch {
-        first_command_offset: head.next_command.0,
-        decided_at: Some(head.now.to_proto()),
-    };
+    let position =
+        log::DecisionBatch { first_command_offset: head.next_command.0, decided_at: Some(head.now.to_proto()) };
     let header = log::RecordHeader { epoch: head.epoch.0, body: Some(log::record_header::Body::Batch(position)) };
     let token = log::DecisionRecord {
         prev_hash: head.hash.to_bytes(),

@@ -52,9 +52,7 @@ impl NodeService {
             NodeMethod::GetCommand => self.command(door, caller, decode(&request)?).await?.encode_to_vec(),
             NodeMethod::ListProjections => self.projections(door, caller)?.encode_to_vec(),
             NodeMethod::RebuildProjection => self.rebuild(door, caller, decode(&request)?).await?.encode_to_vec(),
-            NodeMethod::GetStateDigest => {
-                self.state_digest(door, caller, decode(&request)?).await?.encode_to_vec()
-            }
+            NodeMethod::GetStateDigest => self.state_digest(door, caller, decode(&request)?).await?.encode_to_vec(),
             NodeMethod::ExportDecisions => {
                 export::decisions(door, &self.log, caller, decode(&request)?).await?.encode_to_vec()
             }
@@ -111,10 +109,7 @@ impl NodeService {
             let outcome = v1::CommandOutcome::Unknown.into();
             return Ok(v1::GetCommandResponse { outcome, ..Default::default() });
         };
-        let receipt = daybook_proto::log::v1::Receipt {
-            duplicate: false,
-            ..crate::door::receipt(id, &outcome)
-        };
+        let receipt = daybook_proto::log::v1::Receipt { duplicate: false, ..crate::door::receipt(id, &outcome) };
         let decision = outcome.decision;
         let (outcome, rejected) = match decision.outcome {
             Some(Decided::Accepted(_)) => (v1::CommandOutcome::Accepted, None),

@@ -9,7 +9,8 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use daybook_kernel::authorisation::Authority;
 use daybook_kernel::code::Code;
 use daybook_kernel::decide::Decider;
@@ -19,9 +20,7 @@ use daybook_policy::Cedar;
 use daybook_privacy::{EmbeddedKeyRing, KeyRing, MasterKey, Opener, PrivacyError, Sealer};
 use daybook_proto::FILE_DESCRIPTOR_SET;
 use daybook_rocks::Memory;
-use daybook_runtime::{
-    Clock, EffectHandlers, Limits, Node, NodeOptions, PartitionState, SubmitError, SystemClock,
-};
+use daybook_runtime::{Clock, EffectHandlers, Limits, Node, NodeOptions, PartitionState, SubmitError, SystemClock};
 use daybook_store::StoreError;
 use http::StatusCode;
 use hyper_util::rt::TokioTimer;
@@ -180,6 +179,8 @@ impl Running {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+                // The details of errors, so that grpcurl can show them.
+                .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
         };
         let own = tonic::service::Routes::new(health)
             .add_service(reflection().build_v1().map_err(no_reflection)?)
@@ -226,10 +227,7 @@ fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
 }
 
 fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
-    listener.local_addr().map_err(|error| StartError {
-        code: codes::ADDRESS_UNAVAILABLE,
-        message: error.to_string(),
-    })
+    listener.local_addr().map_err(|error| StartError { code: codes::ADDRESS_UNAVAILABLE, message: error.to_string() })
 }
 
 async fn authenticator(config: &Config) -> Result<Authenticator, StartError> {
@@ -334,11 +332,15 @@ async fn welcome(config: &Config, node: &Arc<Node>) -> Result<(), StartError> {
             tracing::info!(tenant = bootstrap::FIRST_TENANT, "a first tenant was created");
         }
     } else if !bootstrap::has_tenants(node).unwrap_or(true) {
-        tracing::info!("there is no tenant yet: create one with `daybook tenant create` as an administrator of the platform");
+        tracing::info!(
+            "there is no tenant yet: create one with `daybook tenant create` as an administrator of the platform"
+        );
     }
     Ok(())
 }
 
+/// Opens the door. Answers leave at once: an answer in several small segments would wait for the caller's delayed
+/// acknowledgement, 40 ms, before each but the first.
 fn open_door(
     listener: TcpListener,
     tls: Option<rustls::ServerConfig>,
@@ -369,10 +371,10 @@ fn open_door(
     }
     Ok(match tls {
         Some(tls) => {
-            let tls = RustlsConfig::from_config(Arc::new(tls));
-            serve!(axum_server::from_tcp_rustls(listener, tls).map_err(failed)?)
+            let tls = RustlsAcceptor::new(RustlsConfig::from_config(Arc::new(tls))).acceptor(NoDelayAcceptor::new());
+            serve!(axum_server::from_tcp(listener).map_err(failed)?.acceptor(tls))
         }
-        None => serve!(axum_server::from_tcp(listener).map_err(failed)?),
+        None => serve!(axum_server::from_tcp(listener).map_err(failed)?.acceptor(NoDelayAcceptor::new())),
     })
 }
 

@@ -32,9 +32,8 @@ impl Telemetry {
             fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(colours).boxed()
         };
         let traces = if config.otlp_endpoint.is_empty() { None } else { Some(tracer(config)?) };
-        let layer = traces.as_ref().map(|provider| {
-            tracing_opentelemetry::layer().with_tracer(provider.tracer("daybook"))
-        });
+        let layer =
+            traces.as_ref().map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("daybook")));
         tracing_subscriber::registry()
             .with(logs.with_filter(filter))
             .with(layer)
@@ -65,8 +64,7 @@ fn tracer(config: &TelemetryConfig) -> Result<SdkTracerProvider, ConfigError> {
 
 /// The metrics of this process. Buckets for latencies, from a fifth of a millisecond to ten seconds.
 pub fn metrics_recorder() -> Result<PrometheusHandle, ConfigError> {
-    const SECONDS: [f64; 14] =
-        [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 10.0];
+    const SECONDS: [f64; 14] = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 10.0];
     const COUNTS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0];
     let wrong = |error: &dyn std::fmt::Display| ConfigError(format!("metrics: {error}"));
     let builder = PrometheusBuilder::new()
@@ -76,7 +74,10 @@ pub fn metrics_recorder() -> Result<PrometheusHandle, ConfigError> {
     let handle = builder.install_recorder().map_err(|error| wrong(&error))?;
     metrics::describe_counter!("daybook_decisions_total", "Decisions by outcome, made by this node.");
     metrics::describe_counter!("daybook_dropped_records_total", "Decision records that did not count.");
-    metrics::describe_counter!("daybook_effects_failed_total", "Attempts at effects that failed; they are tried again.");
+    metrics::describe_counter!(
+        "daybook_effects_failed_total",
+        "Attempts at effects that failed; they are tried again."
+    );
     metrics::describe_histogram!("daybook_request_seconds", "Requests by method and code, until the answer.");
     metrics::describe_histogram!("daybook_batch_commands", "Decisions in one record.");
     metrics::describe_gauge!("daybook_waiting_callers", "Callers that wait for a decision, by partition.");

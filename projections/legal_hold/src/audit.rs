@@ -62,7 +62,9 @@ fn entry(event: &Event) -> Option<AuditEntry> {
         Some(AuditEntry { action: action.into(), item_ids, reason: reason.to_owned(), ..Default::default() })
     };
     match event {
-        Event::ItemsRegistered(_) | Event::RetentionRun(_) | Event::HoldSwept(_) | Event::DispositionRepeated(_) => None,
+        Event::ItemsRegistered(_) | Event::RetentionRun(_) | Event::HoldSwept(_) | Event::DispositionRepeated(_) => {
+            None
+        }
         Event::RetentionClassSet(event) => {
             let class = event.retention_class.as_ref().map(|class| class.retention_class_id.clone());
             let related_ids = class.into_iter().collect();
@@ -103,9 +105,7 @@ fn entry(event: &Event) -> Option<AuditEntry> {
         }
         Event::ItemsDueForReview(event) => of_items(AuditAction::ItemsDueForReview, event.item_ids.clone(), ""),
         Event::ItemsReturned(event) => of_items(AuditAction::ItemsReturned, event.item_ids.clone(), ""),
-        Event::ItemReviewed(event) => {
-            of_items(AuditAction::ItemReviewed, vec![event.item_id.clone()], &event.reason)
-        }
+        Event::ItemReviewed(event) => of_items(AuditAction::ItemReviewed, vec![event.item_id.clone()], &event.reason),
         Event::ItemKeysDestroyed(event) => {
             let items = event.keys.iter().map(|key| key.item_id.clone()).collect();
             of_items(AuditAction::KeysDestroyed, items, "")

@@ -25,10 +25,10 @@ use daybook_kernel::state::{Fault, ProjectionId};
 use daybook_proto::legal_hold::v1;
 
 pub use audit::audit_entry;
+pub use evolve::item_digest;
 pub use queries::{
     CheckDisposition, GetHold, GetItem, ListAuditEntries, ListHolds, ListItems, ListRetentionClasses, PreviewScope,
 };
-pub use evolve::item_digest;
 pub use tables::{Tables, TablesMut};
 
 daybook_kernel::events! {

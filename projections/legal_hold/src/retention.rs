@@ -58,12 +58,7 @@ pub(crate) fn note_item(
     set_timer(tables, &class.retention_class_id, due, moment)
 }
 
-fn set_timer(
-    tables: &mut TablesMut<'_>,
-    class_id: &str,
-    due: Timestamp,
-    moment: &Moment<'_>,
-) -> Result<(), Fault> {
+fn set_timer(tables: &mut TablesMut<'_>, class_id: &str, due: Timestamp, moment: &Moment<'_>) -> Result<(), Fault> {
     let stream_key = StreamKey::of_tenant(moment.tenant);
     let payload = RunRetention { retention_class_id: class_id.to_owned() }.encode_to_vec();
     let command = TimerCommand { domain: DOMAIN, stream_key: &stream_key, kind: "RunRetention", payload };

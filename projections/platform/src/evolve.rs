@@ -89,8 +89,7 @@ fn policy_set_confirmed(tables: &mut TablesMut<'_>, event: &v1::PolicySetConfirm
 
 fn partition_tenant_set(tables: &mut TablesMut<'_>, event: &v1::PartitionTenantSet) -> Result<(), Fault> {
     let tenant = event.tenant.as_ref().ok_or_else(|| damaged("its tenant"))?;
-    let row =
-        PartitionTenantRow { suspended: tenant.state() == TenantState::Suspended, revision: tenant.revision };
+    let row = PartitionTenantRow { suspended: tenant.state() == TenantState::Suspended, revision: tenant.revision };
     tables.governance().partition_tenants().put((&tenant.tenant_id,), &row);
     Ok(())
 }

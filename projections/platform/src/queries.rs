@@ -38,7 +38,8 @@ impl Query for GetTenant {
 
     fn answer(tables: &Tables<'_>, request: Self::Request, _: &Asked<'_>) -> Result<Self::Response, Refusal> {
         let missing = || {
-            let message = format!("there is no tenant {:?}; list them with `daybook tenant list`", request.target_tenant_id);
+            let message =
+                format!("there is no tenant {:?}; list them with `daybook tenant list`", request.target_tenant_id);
             Rejection::new(codes::TENANT_NOT_FOUND, message)
         };
         let tenant = tables.tenants().get((&request.target_tenant_id,))?.ok_or_else(missing)?;
@@ -181,8 +182,7 @@ impl Query for ListParkedStreams {
                 next_page_token = format!("{tenant_id}/{stream_key}");
                 break;
             }
-            let position =
-                Position { partition: PartitionId(request.partition), offset: Offset(row.command_offset) };
+            let position = Position { partition: PartitionId(request.partition), offset: Offset(row.command_offset) };
             parked_streams.push(v1::ParkedStream {
                 tenant_id,
                 stream_key,

@@ -41,9 +41,9 @@ mod tests {
         let optional = ["certificate", "private_key", "client_ca", "master_key_file"];
         let keys = defaults.values().filter_map(|section| section.as_table()).flat_map(|section| section.keys());
         for key in keys.map(String::as_str).chain(optional) {
-            let shown = DEFAULTS.lines().any(|line| {
-                line.trim_start_matches("# ").split_once(" = ").is_some_and(|(name, _)| name == key)
-            });
+            let shown = DEFAULTS
+                .lines()
+                .any(|line| line.trim_start_matches("# ").split_once(" = ").is_some_and(|(name, _)| name == key));
             // A table of its own is shown as its header.
             let section = DEFAULTS.contains(&format!(".{key}]"));
             assert!(shown || section, "{key} is not explained");

@@ -14,7 +14,10 @@ pub(crate) fn run(arguments: &Explain, global: &Global) -> Outcome {
         if global.json {
             output::json(&codes.iter().map(|code| code.name).collect());
         } else {
-            output::table(["code", "status"], codes.iter().map(|code| [code.name.into(), format!("{:?}", code.status)]));
+            output::table(
+                ["code", "status"],
+                codes.iter().map(|code| [code.name.into(), format!("{:?}", code.status)]),
+            );
         }
         return Ok(());
     };

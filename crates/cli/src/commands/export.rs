@@ -67,13 +67,17 @@ pub(crate) async fn write_file(session: &Session, audit: &ListAuditEntriesRespon
         };
         let page: ExportDecisionsResponse = session.client.ask(&request).await?;
         if request.page_token.is_empty() {
-            write_line(&mut writer, "header", &json!({
-                "format": FORMAT,
-                "tenantId": session.tenant,
-                "logName": page.log_name,
-                "partitions": page.partitions,
-                "partition": position.partition,
-            }))?;
+            write_line(
+                &mut writer,
+                "header",
+                &json!({
+                    "format": FORMAT,
+                    "tenantId": session.tenant,
+                    "logName": page.log_name,
+                    "partitions": page.partitions,
+                    "partition": position.partition,
+                }),
+            )?;
             for entry in &audit.entries {
                 write_line(&mut writer, "entry", &output::to_json(entry)?)?;
             }
@@ -127,7 +131,9 @@ pub(crate) fn verify(file: &Path, known: Option<Hash>, as_json: bool) -> Outcome
     line(format_args!("{links} links, which end in {head}"));
     line(match known {
         Some(_) => "the chain passes through the hash that you know",
-        None => "compare this hash with one that you have from elsewhere (daybook status, an earlier export); --head does",
+        None => {
+            "compare this hash with one that you have from elsewhere (daybook status, an earlier export); --head does"
+        }
     });
     Ok(())
 }

@@ -186,9 +186,9 @@ async fn pending(session: &Session, id: &str, change: Option<String>) -> Outcome
         return Ok(change);
     }
     let hold = get(session, id).await?;
-    let change = hold.pending_change.ok_or_else(|| {
-        Failure::new(format!("no change of hold {id} waits for anybody; nothing was changed"))
-    })?;
+    let change = hold
+        .pending_change
+        .ok_or_else(|| Failure::new(format!("no change of hold {id} waits for anybody; nothing was changed")))?;
     if !session.json {
         line(format_args!("the change: {}", change_text(&change)));
     }
@@ -303,12 +303,10 @@ fn tenant_text(other: &v1::TenantHold) -> String {
 fn change_text(change: &v1::PendingChange) -> String {
     use v1::pending_change::Change;
     let what = match &change.change {
-        Some(Change::Release(release)) => {
-            match units::show_duration(release.delay.as_ref()).as_str() {
-                "0" => "release at once".to_owned(),
-                delay => format!("release after {delay}"),
-            }
-        }
+        Some(Change::Release(release)) => match units::show_duration(release.delay.as_ref()).as_str() {
+            "0" => "release at once".to_owned(),
+            delay => format!("release after {delay}"),
+        },
         Some(Change::Scope(change)) => {
             let scope = change.scope.as_ref().map(|scope| format!("cover {}", scope_text(Some(scope))));
             let end = change.replace_end_time.then(|| match &change.end_time {

@@ -129,8 +129,7 @@ fn entity(id: String, role: v1::EntityRole) -> v1::Entity {
 
 async fn register(session: &Session, item: v1::Item) -> Outcome {
     let id = item.item_id.clone();
-    let request =
-        v1::RegisterItemRequest { command_id: new_id(), tenant_id: session.tenant.clone(), item: Some(item) };
+    let request = v1::RegisterItemRequest { command_id: new_id(), tenant_id: session.tenant.clone(), item: Some(item) };
     let response: v1::RegisterItemResponse = session.client.command(&request.command_id, &request).await?;
     session.show(&response, |response| {
         let at = output::position(response.receipt.as_ref().and_then(|receipt| receipt.position.as_ref()));
@@ -323,7 +322,8 @@ fn item_facts(item: &v1::Item) -> [(&'static str, String); 12] {
         let name = if entity.display_name.is_empty() { String::new() } else { format!(" ({})", entity.display_name) };
         format!("{role} {}{name}", entity.id)
     });
-    let sealed = if item.sealed.is_some() { "sealed; `daybook item reveal` opens it, and that is recorded" } else { "" };
+    let sealed =
+        if item.sealed.is_some() { "sealed; `daybook item reveal` opens it, and that is recorded" } else { "" };
     [
         ("item", item.item_id.clone()),
         ("kind", plain(item.kind().as_str_name(), "ITEM_KIND_")),
@@ -383,12 +383,8 @@ pub(crate) async fn dispose(session: &Session, ids: Vec<String>, reason: &str) -
 
 /// Opens the content of an item.
 pub(crate) async fn reveal(session: &Session, id: String, purpose: String) -> Outcome<v1::RevealItemResponse> {
-    let request = v1::RevealItemRequest {
-        command_id: new_id(),
-        tenant_id: session.tenant.clone(),
-        item_id: id,
-        purpose,
-    };
+    let request =
+        v1::RevealItemRequest { command_id: new_id(), tenant_id: session.tenant.clone(), item_id: id, purpose };
     session.client.command(&request.command_id, &request).await
 }
 

@@ -66,7 +66,8 @@ async fn show(readable: &ReadableLog, partition: u32, offset: Offset, as_json: b
     let partition = partitions(&*log, Some(partition))?.first().copied().unwrap_or(PartitionId(partition));
     let bounds = log.bounds(Topic::Commands, partition).await?;
     if offset >= bounds.next {
-        let message = format!("there is no command {}/{offset}: the next one will get offset {}", partition.0, bounds.next);
+        let message =
+            format!("there is no command {}/{offset}: the next one will get offset {}", partition.0, bounds.next);
         return Err(Failure::new(message));
     }
     let mut reader = log.reader(Topic::Commands, partition, offset)?;
@@ -190,7 +191,8 @@ impl Walks {
         }
         match known {
             Some(known) if !self.partitions.iter().any(|walked| walked.passes_known) => {
-                let message = format!("no chain passes through {known}; the log is whole, but it is not the one you know");
+                let message =
+                    format!("no chain passes through {known}; the log is whole, but it is not the one you know");
                 Err(Failure::coded(daybook_log::codes::LOG_DAMAGED, message)
                     .hint("it was cut before that record, or rewritten, or it is another log"))
             }
@@ -201,12 +203,14 @@ impl Walks {
 
 fn first_findings(walked: &Walked) -> Vec<String> {
     let partition = walked.partition.0;
-    let changed = walked.changed_commands.iter().map(|offset| {
-        format!("command {partition}/{offset} is not, byte for byte, the one that was decided")
-    });
-    let dropped = walked.dropped.iter().filter(|(_, reason)| *reason != Dropped::NotTheHead).map(|(offset, reason)| {
-        format!("decision record {offset} of partition {partition}: {}", reason_text(*reason))
-    });
+    let changed = walked
+        .changed_commands
+        .iter()
+        .map(|offset| format!("command {partition}/{offset} is not, byte for byte, the one that was decided"));
+    let dropped =
+        walked.dropped.iter().filter(|(_, reason)| *reason != Dropped::NotTheHead).map(|(offset, reason)| {
+            format!("decision record {offset} of partition {partition}: {}", reason_text(*reason))
+        });
     changed.chain(dropped).take(5).collect()
 }
 
@@ -219,9 +223,8 @@ fn reason_text(reason: Dropped) -> &'static str {
 }
 
 fn walked_as_json(walked: &Walked) -> Value {
-    let dropped = walked.dropped.iter().map(|(offset, reason)| {
-        json!({ "record": offset.0, "reason": reason_text(*reason) })
-    });
+    let dropped =
+        walked.dropped.iter().map(|(offset, reason)| json!({ "record": offset.0, "reason": reason_text(*reason) }));
     json!({
         "partition": walked.partition.0,
         "records": walked.records,

@@ -53,12 +53,8 @@ async fn publish(session: &Session, policies: &Path, schema: Option<&Path>, desc
 }
 
 async fn activate(session: &Session, hash: String, reason: String) -> Outcome {
-    let request = v1::ActivatePolicySetRequest {
-        command_id: new_id(),
-        policy_set_hash: hash,
-        reason,
-        ..Default::default()
-    };
+    let request =
+        v1::ActivatePolicySetRequest { command_id: new_id(), policy_set_hash: hash, reason, ..Default::default() };
     let response: v1::ActivatePolicySetResponse = session.client.command(&request.command_id, &request).await?;
     let hash = response.policy_set.map(|set| set.policy_set_hash).unwrap_or_default();
     let started = tokio::time::Instant::now();
@@ -66,11 +62,17 @@ async fn activate(session: &Session, hash: String, reason: String) -> Outcome {
         let set = get(session, hash.clone()).await?;
         if set.active_partitions >= set.partitions || !set.active {
             return session.show(&set, |set| {
-                line(format_args!("{} decides on {} of {} partitions", short(&hash), set.active_partitions, set.partitions));
+                line(format_args!(
+                    "{} decides on {} of {} partitions",
+                    short(&hash),
+                    set.active_partitions,
+                    set.partitions
+                ));
             });
         }
         if started.elapsed() > ARRIVES_WITHIN {
-            let message = format!("{} decides on {} of {} partitions so far", hash, set.active_partitions, set.partitions);
+            let message =
+                format!("{} decides on {} of {} partitions so far", hash, set.active_partitions, set.partitions);
             return Err(Failure::new(message).hint("the others follow; look again with `daybook policy list`"));
         }
         tokio::time::sleep(LOOK_EVERY).await;
@@ -119,7 +121,10 @@ async fn compare(session: &Session, before: &str, after: Option<&str>) -> Outcom
     let (before, after) = (policies(session, before).await?, policies(session, after.unwrap_or_default()).await?);
     let changes = diff(&before, &after).map_err(|problems| {
         problems.iter().fold(Failure::new("a policy set cannot be read"), |failure, problem| {
-            failure.hint(format!("{}, line {}, column {}: {}", problem.part, problem.line, problem.column, problem.message))
+            failure.hint(format!(
+                "{}, line {}, column {}: {}",
+                problem.part, problem.line, problem.column, problem.message
+            ))
         })
     })?;
     if session.json {

@@ -129,7 +129,8 @@ impl VerifiedLog {
                 format!("{place}: recorded {}; decided again {}", difference.recorded, difference.decided)
             })
         });
-        let failure = Failure::coded(DECISIONS_DIFFER, format!("{} decisions came out differently", self.differences()));
+        let failure =
+            Failure::coded(DECISIONS_DIFFER, format!("{} decisions came out differently", self.differences()));
         Err(found.take(10).fold(failure, Failure::hint))
     }
 }

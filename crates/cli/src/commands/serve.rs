@@ -52,7 +52,8 @@ pub(crate) async fn run(arguments: Serve, global: &Global) -> Outcome {
 
 /// Written beside the file and moved into place: who waits for it never sees half of it.
 fn write_ready(file: &Path, running: &Running) -> Outcome {
-    let text = json!({ "address": running.address, "metrics_address": running.metrics_address, "pid": std::process::id() });
+    let text =
+        json!({ "address": running.address, "metrics_address": running.metrics_address, "pid": std::process::id() });
     let half = file.with_extension("half");
     std::fs::write(&half, text.to_string())?;
     Ok(std::fs::rename(&half, file)?)

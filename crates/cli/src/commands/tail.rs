@@ -25,13 +25,7 @@ const BESIDE: u64 = 64;
 const CATCH_UP_EVERY: Duration = Duration::from_millis(100);
 
 /// Shows the last decisions of each partition, and goes on with those that follow if that is wanted.
-pub(crate) async fn run(
-    readable: &ReadableLog,
-    only: Option<u32>,
-    lines: u64,
-    follow: bool,
-    as_json: bool,
-) -> Outcome {
+pub(crate) async fn run(readable: &ReadableLog, only: Option<u32>, lines: u64, follow: bool, as_json: bool) -> Outcome {
     let log = readable.log();
     let (send, mut receive) = mpsc::channel::<String>(1_000);
     let mut begun = Vec::new();
@@ -121,7 +115,8 @@ impl Tail {
         let text = |(offset, bytes): (u64, &bytes::Bytes)| {
             let position = format!("{}/{offset}", self.partition.0);
             if self.as_json {
-                return json!({ "position": position, "decidedAt": time, "decision": decoded::decision(bytes) }).to_string();
+                return json!({ "position": position, "decidedAt": time, "decision": decoded::decision(bytes) })
+                    .to_string();
             }
             let Ok(decision) = Decision::decode(bytes.clone()) else { return format!("{time} {position} unreadable") };
             let what = format!("{}.{}", decision.domain, decision.kind);

@@ -46,10 +46,13 @@ struct Inner {
     destroying: Mutex<Queue>,
 }
 
+/// When a key was destroyed, and whether there was one.
+type Outcome = Result<(Timestamp, bool), PrivacyError>;
+
 /// Keys that wait to be destroyed. Whoever finds nobody at work destroys all that wait, at once.
 #[derive(Default)]
 struct Queue {
-    waiting: Vec<(Vec<u8>, oneshot::Sender<Result<(Timestamp, bool), PrivacyError>>)>,
+    waiting: Vec<(Vec<u8>, oneshot::Sender<Outcome>)>,
     at_work: bool,
 }
 
@@ -284,12 +287,7 @@ impl KeyRing for EmbeddedKeyRing {
             for (id, result) in ids.iter().zip(results) {
                 let gone = |_| PrivacyError::Unavailable("the key ring was closed".to_owned());
                 let (at, existed) = result.await.map_err(gone)??;
-                destroyed.push(Destroyed {
-                    key_id: id.clone(),
-                    at,
-                    fingerprint: fingerprint(tenant, id),
-                    existed,
-                });
+                destroyed.push(Destroyed { key_id: id.clone(), at, fingerprint: fingerprint(tenant, id), existed });
             }
             Ok(destroyed)
         }

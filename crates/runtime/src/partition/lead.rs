@@ -198,7 +198,11 @@ impl Term<'_> {
         while !self.pending.is_empty() {
             let acknowledged = next_acknowledged(&mut self.pending).await;
             if let Err(ended) = self.acknowledged(acknowledged) {
-                tracing::warn!(partition = self.partition.id.0, ?ended, "not everything could be applied before the stop");
+                tracing::warn!(
+                    partition = self.partition.id.0,
+                    ?ended,
+                    "not everything could be applied before the stop"
+                );
                 break;
             }
         }

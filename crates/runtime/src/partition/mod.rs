@@ -148,12 +148,7 @@ impl Partition {
     }
 
     /// For a command that was decided before, the decision that it got then.
-    async fn first_outcome(
-        &self,
-        tenant: &TenantId,
-        id: CommandId,
-        outcome: Outcome,
-    ) -> Result<Outcome, SubmitError> {
+    async fn first_outcome(&self, tenant: &TenantId, id: CommandId, outcome: Outcome) -> Result<Outcome, SubmitError> {
         if !matches!(outcome.decision.outcome, Some(v1::decision::Outcome::Duplicate(_))) {
             return Ok(outcome);
         }

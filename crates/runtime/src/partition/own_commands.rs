@@ -222,8 +222,12 @@ fn carry_out(partition: &Partition, effect: RequestedEffect) -> BoxFuture<'stati
             };
             metrics::counter!("daybook_effects_failed_total", "effect" => effect.row.effect.clone()).increment(1);
             tracing::warn!(
-                partition = effect.partition.0, command = effect.command.0, effect = effect.row.effect, failed,
-                retry_in_ms = wait.as_millis(), "an effect is tried again"
+                partition = effect.partition.0,
+                command = effect.command.0,
+                effect = effect.row.effect,
+                failed,
+                retry_in_ms = wait.as_millis(),
+                "an effect is tried again"
             );
             clock.sleep(wait).await;
             wait = (wait * 2).min(LONGEST_WAIT);
@@ -248,11 +252,8 @@ fn timer_command(partition: &Partition, timer: &DueTimer) -> v1::CommandRecord {
         &timer.row.set_at.to_be_bytes(),
     ];
     let id = CommandId::derived(timer.due.as_unix_millis(), &from);
-    let origin = v1::TimerOrigin {
-        timer_id: timer.id.clone(),
-        due_at: Some(timer.due.to_proto()),
-        set_at: timer.row.set_at,
-    };
+    let origin =
+        v1::TimerOrigin { timer_id: timer.id.clone(), due_at: Some(timer.due.to_proto()), set_at: timer.row.set_at };
     v1::CommandRecord {
         command_id: Bytes::copy_from_slice(id.as_bytes()),
         tenant_id: timer.tenant.as_str().to_owned(),

@@ -75,7 +75,11 @@ impl Partition {
     pub(super) async fn rebuild_outdated(&self, head: &Head) -> Result<(), Ended> {
         for projection in self.store.outdated() {
             let building = self.store.build(projection)?;
-            tracing::info!(partition = self.id.0, projection = building.projection().name, "another version: built anew");
+            tracing::info!(
+                partition = self.id.0,
+                projection = building.projection().name,
+                "another version: built anew"
+            );
             let mut built = Head::genesis(self.log.name(), self.log.partitions(), self.id);
             self.fold_projection(&building, &mut built, head.next_record).await?;
             building.swap_in()?;

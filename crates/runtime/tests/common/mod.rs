@@ -115,7 +115,11 @@ macro_rules! command {
             const INTERNAL: bool = $internal;
 
             fn parse(request: String) -> Result<Self, Violations> {
-                if request.starts_with('!') { Err(Violations::one("text", "must not start with !")) } else { Ok(Self(request)) }
+                if request.starts_with('!') {
+                    Err(Violations::one("text", "must not start with !"))
+                } else {
+                    Ok(Self(request))
+                }
             }
 
             fn authorisation(&self, _: &Tables<'_>, _: &Context<'_>) -> Result<Option<Authorisation>, Refusal> {

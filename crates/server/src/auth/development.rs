@@ -138,7 +138,11 @@ mod tests {
         let forger = DevelopmentKey::open_or_create(&folder.path().join("other")).unwrap();
         let authenticator = authenticator(&key, AuthConfig::default()).await;
         let code = async |authorization: Option<String>| {
-            authenticator.check(authorization.as_deref()).await.map(|_| String::new()).unwrap_or_else(|error| error.code)
+            authenticator
+                .check(authorization.as_deref())
+                .await
+                .map(|_| String::new())
+                .unwrap_or_else(|error| error.code)
         };
         let bearer = |token: String| Some(format!("Bearer {token}"));
         assert_eq!(code(None).await, "TOKEN_MISSING");
@@ -176,9 +180,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let key = DevelopmentKey::open_or_create(folder.path()).unwrap();
         let token = format!("Bearer {}", key.mint(&request(&[], &[])).unwrap());
-        for (issuer, audience, accepted) in
-            [(ISSUER, "", true), ("somebody-else", "", false), ("", "daybook", false)]
-        {
+        for (issuer, audience, accepted) in [(ISSUER, "", true), ("somebody-else", "", false), ("", "daybook", false)] {
             let config =
                 AuthConfig { issuer: issuer.to_owned(), audience: audience.to_owned(), ..AuthConfig::default() };
             let checked = authenticator(&key, config).await.check(Some(&token)).await;

@@ -81,8 +81,9 @@ async fn read(source: &KeySource) -> Result<JwkSet, CallError> {
     };
     let text = match source {
         KeySource::Fixed(set) => return Ok(set.as_ref().clone()),
-        KeySource::File(path) => std::fs::read_to_string(path)
-            .map_err(|error| unavailable(format!("{}: {error}", path.display())))?,
+        KeySource::File(path) => {
+            std::fs::read_to_string(path).map_err(|error| unavailable(format!("{}: {error}", path.display())))?
+        }
         KeySource::Url(url) => {
             let get = async {
                 let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
@@ -113,9 +114,8 @@ fn select(set: &JwkSet, kid: Option<&str>, algorithm: Algorithm) -> Option<Decod
 /// Whether a key may check signatures of an algorithm: a key is never used for another one than it is made for.
 fn fits(key: &Jwk, algorithm: Algorithm) -> bool {
     let for_signatures = !matches!(key.common.public_key_use, Some(PublicKeyUse::Encryption));
-    let says_so = key.common.key_algorithm.is_none_or(|named| {
-        Algorithm::try_from(named).is_ok_and(|named| named == algorithm)
-    });
+    let says_so =
+        key.common.key_algorithm.is_none_or(|named| Algorithm::try_from(named).is_ok_and(|named| named == algorithm));
     let is_of_the_kind = match &key.algorithm {
         AlgorithmParameters::RSA(_) => matches!(
             algorithm,

@@ -48,7 +48,8 @@ impl Caller {
             ("", Some(default), _) => default.clone(),
             ("", None, [only]) => TenantId::parse(only).map_err(|problem| CallError::field("tenant_id", problem.0))?,
             ("", None, _) => {
-                let message = format!("the token speaks for {} tenants: say in tenant_id which one is meant", tenants.len());
+                let message =
+                    format!("the token speaks for {} tenants: say in tenant_id which one is meant", tenants.len());
                 return Err(CallError::new(codes::TENANT_REQUIRED, message));
             }
             (named, ..) => TenantId::parse(named).map_err(|problem| CallError::field("tenant_id", problem.0))?,
@@ -80,7 +81,10 @@ impl Authenticator {
     /// Checks the value of an Authorization header.
     pub async fn check(&self, authorization: Option<&str>) -> Result<Caller, CallError> {
         let missing = || {
-            CallError::new(codes::TOKEN_MISSING, "no bearer token came with the request; send `Authorization: Bearer TOKEN`")
+            CallError::new(
+                codes::TOKEN_MISSING,
+                "no bearer token came with the request; send `Authorization: Bearer TOKEN`",
+            )
         };
         let (scheme, token) = authorization.and_then(|value| value.trim().split_once(' ')).ok_or_else(missing)?;
         if !scheme.eq_ignore_ascii_case("bearer") {

@@ -95,7 +95,8 @@ impl Door {
         if bytes <= max {
             return Ok(());
         }
-        let message = format!("the command has {bytes} bytes and may have {max}; nothing was recorded; send less at once");
+        let message =
+            format!("the command has {bytes} bytes and may have {max}; nothing was recorded; send less at once");
         Err(CallError::new(codes::REQUEST_TOO_LARGE, message))
     }
 
@@ -141,9 +142,8 @@ impl Door {
         };
         let partition = self.node.partitions().get(outcome.place.partition.0 as usize);
         let partition = partition.ok_or_else(|| CallError::new(codes::INTERNAL_ERROR, "no such partition"))?;
-        let respond = |state: &dyn daybook_kernel::state::Read| {
-            domain.respond(state, tenant, &outcome.decision.kind, &events)
-        };
+        let respond =
+            |state: &dyn daybook_kernel::state::Read| domain.respond(state, tenant, &outcome.decision.kind, &events);
         let response = partition.read(|state, _| respond(state)).map_err(CallError::from);
         let response = response.and_then(|response| response.map_err(CallError::from)).and_then(|response| {
             // An access is decided and recorded once: its repetition opens nothing.
@@ -177,8 +177,7 @@ fn command_id(text: &str) -> Result<CommandId, CallError> {
 
 /// The proof of a decision.
 pub(crate) fn receipt(id: CommandId, outcome: &Outcome) -> v1::Receipt {
-    let position =
-        v1::Position { partition: outcome.place.partition.0, offset: outcome.place.command.0 };
+    let position = v1::Position { partition: outcome.place.partition.0, offset: outcome.place.command.0 };
     let hash = daybook_kernel::hash::Hash::from_slice(&outcome.decision.command_hash);
     v1::Receipt {
         command_id: id.to_string(),

@@ -9,6 +9,7 @@ use daybook_kernel::decide::denied;
 use daybook_kernel::domain::Asked;
 use daybook_kernel::governance;
 use daybook_kernel::id::{Offset, Position, TenantId};
+use daybook_kernel::registry::AnswerFn;
 use daybook_kernel::state::Read;
 use daybook_privacy::SealMode;
 use daybook_proto::log::v1;
@@ -121,12 +122,7 @@ struct Answering {
 }
 
 impl Answering {
-    fn answer(
-        &self,
-        partition: &Partition,
-        answer: fn(&dyn Read, Bytes, &Asked<'_>) -> Result<Vec<u8>, daybook_kernel::rejection::Refusal>,
-        request: Bytes,
-    ) -> Result<Bytes, CallError> {
+    fn answer(&self, partition: &Partition, answer: AnswerFn, request: Bytes) -> Result<Bytes, CallError> {
         let read = |state: &dyn Read, head: &Head| -> Result<Bytes, CallError> {
             permitted(&*self.authority, &self.decider, state, &self.caller, &self.tenant, &self.question)?;
             let asked = Asked {
@@ -144,4 +140,3 @@ impl Answering {
         partition.read(read)?
     }
 }
-

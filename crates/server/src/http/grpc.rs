@@ -8,8 +8,8 @@ use axum::response::Response;
 use bytes::{Buf, BufMut, Bytes};
 use http::{HeaderMap, Request};
 use prost_reflect::DynamicMessage;
-use tonic::Status;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::{Code, Status};
 use tower::service_fn;
 
 use super::App;
@@ -34,15 +34,25 @@ pub(super) async fn serve(app: Arc<App>, request: Request<Body>) -> Response {
         async move { call(&app, &method, &headers, message.into_inner(), timeout).await }
     });
     let response = grpc.unary(service, request).await;
-    // Only the size of a message leads to this status, before any code of ours sees it.
-    if response.headers().get("grpc-status").is_some_and(|status| status == OUT_OF_RANGE) {
-        return CallError::too_large(max).to_grpc().into_http();
-    }
-    response.map(Body::new)
+    with_a_code(response.map(Body::new), max)
 }
 
-/// gRPC's number for OUT_OF_RANGE.
-const OUT_OF_RANGE: &str = "11";
+/// What the library refuses before any code of ours sees it gets a code as well.
+fn with_a_code(response: Response, max: usize) -> Response {
+    let refused = Status::from_header_map(response.headers());
+    let Some(refused) = refused.filter(|status| status.code() != Code::Ok && status.details().is_empty()) else {
+        return response;
+    };
+    let error = match refused.code() {
+        Code::OutOfRange => CallError::too_large(max),
+        Code::Unimplemented => CallError::new(codes::ENCODING_NOT_SUPPORTED, refused.message()),
+        _ => CallError::new(codes::MALFORMED_REQUEST, refused.message()),
+    };
+    let mut status = error.to_grpc();
+    // Among it, which encodings are supported.
+    *status.metadata_mut() = refused.metadata().clone();
+    status.into_http()
+}
 
 async fn call(
     app: &App,
@@ -110,7 +120,6 @@ impl Decoder for AsBytes {
         Ok(Some(from.copy_to_bytes(from.remaining())))
     }
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -68,7 +68,8 @@ impl App {
             self.door.call(method, &call, request?).await
         };
         let call = AssertUnwindSafe(call).catch_unwind().map(|answered| {
-            let defect = |_| CallError::new(codes::INTERNAL_ERROR, "a defect of Daybook; please report it with its logs");
+            let defect =
+                |_| CallError::new(codes::INTERNAL_ERROR, "a defect of Daybook; please report it with its logs");
             answered.map_err(defect).and_then(|answer| answer)
         });
         let answered = match timeout {

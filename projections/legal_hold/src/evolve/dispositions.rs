@@ -71,8 +71,7 @@ pub(super) fn returned(
         let item = row.item.clone().ok_or_else(|| lacking("its item"))?;
         let created_us = created_us(&item)?;
         tables.retention_queue().put((&item.retention_class_id, created_us, id), &Mark {});
-        let class =
-            tables.retention_classes().update((&item.retention_class_id,), |class| class.waiting_items += 1)?;
+        let class = tables.retention_classes().update((&item.retention_class_id,), |class| class.waiting_items += 1)?;
         let row = ItemRow {
             state: ItemState::Active.into(),
             cause: 0,

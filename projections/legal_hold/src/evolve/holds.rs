@@ -95,11 +95,7 @@ fn time(time: &Option<prost_types::Timestamp>) -> Option<Timestamp> {
     time.as_ref().and_then(|time| Timestamp::from_proto(time).ok())
 }
 
-pub(super) fn placed(
-    tables: &mut TablesMut<'_>,
-    event: &v1::HoldPlaced,
-    moment: &Moment<'_>,
-) -> Result<(), Fault> {
+pub(super) fn placed(tables: &mut TablesMut<'_>, event: &v1::HoldPlaced, moment: &Moment<'_>) -> Result<(), Fault> {
     let hold = event.hold.as_ref().ok_or_else(|| lacking("its hold"))?;
     let id = hold.hold_id.as_str();
     let mut kept = hold.clone();
@@ -199,9 +195,8 @@ pub(super) fn scope_changed(
 
 /// How a hold stands in another tenant whose scope has just been sent.
 fn pending(target: &v1::TenantScope, standing: &[TenantHold]) -> TenantHold {
-    let known = standing.iter().find(|hold| {
-        hold.target.as_ref().is_some_and(|known| known.tenant_id == target.tenant_id)
-    });
+    let known =
+        standing.iter().find(|hold| hold.target.as_ref().is_some_and(|known| known.tenant_id == target.tenant_id));
     TenantHold {
         target: Some(target.clone()),
         state: TenantHoldState::Pending.into(),
@@ -230,11 +225,7 @@ pub(super) fn release_cancelled(tables: &mut TablesMut<'_>, event: &v1::HoldRele
     HoldTimer::Release.cancel(tables, &event.hold_id)
 }
 
-pub(super) fn released(
-    tables: &mut TablesMut<'_>,
-    event: &v1::HoldReleased,
-    moment: &Moment<'_>,
-) -> Result<(), Fault> {
+pub(super) fn released(tables: &mut TablesMut<'_>, event: &v1::HoldReleased, moment: &Moment<'_>) -> Result<(), Fault> {
     let id = event.hold_id.as_str();
     let before = read(tables, id)?;
     if holds(before.state()) {
@@ -269,10 +260,7 @@ pub(super) fn swept(tables: &mut TablesMut<'_>, event: &v1::HoldSwept, moment: &
     Ok(())
 }
 
-pub(super) fn tenant_hold_recorded(
-    tables: &mut TablesMut<'_>,
-    event: &v1::TenantHoldRecorded,
-) -> Result<(), Fault> {
+pub(super) fn tenant_hold_recorded(tables: &mut TablesMut<'_>, event: &v1::TenantHoldRecorded) -> Result<(), Fault> {
     tables.holds().update((&event.hold_id,), |hold| {
         for other in &mut hold.other_tenants {
             if other.target.as_ref().is_some_and(|target| target.tenant_id == event.tenant_id) {

@@ -69,7 +69,9 @@ pub(super) fn stop_waiting(tables: &mut TablesMut<'_>, row: &ItemRow) -> Result<
     let key = (item.retention_class_id.as_str(), created_us(item)?, item.item_id.as_str());
     if row.state() == ItemState::Active {
         tables.retention_queue().delete(key);
-        tables.retention_classes().update((key.0,), |class| class.waiting_items = class.waiting_items.saturating_sub(1))?;
+        tables
+            .retention_classes()
+            .update((key.0,), |class| class.waiting_items = class.waiting_items.saturating_sub(1))?;
     }
     Ok(())
 }
@@ -93,9 +95,7 @@ pub(super) fn retention_class_set(
     let class = event.retention_class.clone().ok_or_else(|| lacking("its class"))?;
     let id = class.retention_class_id.clone();
     let waiting_items = tables.retention_classes().get((&id,))?.map_or(0, |row| row.waiting_items);
-    tables
-        .retention_classes()
-        .put((&id,), &v1::RetentionClassRow { retention_class: Some(class), waiting_items });
+    tables.retention_classes().put((&id,), &v1::RetentionClassRow { retention_class: Some(class), waiting_items });
     retention::reset_timer(tables, &id, moment)
 }
 

@@ -35,8 +35,10 @@ impl Query for GetItem {
 
     fn answer(tables: &Tables<'_>, request: Self::Request, asked: &Asked<'_>) -> Result<Self::Response, Refusal> {
         let missing = || {
-            let message =
-                format!("no item {:?} is registered in this tenant; list them with `daybook item list`", request.item_id);
+            let message = format!(
+                "no item {:?} is registered in this tenant; list them with `daybook item list`",
+                request.item_id
+            );
             Rejection::new(codes::ITEM_NOT_FOUND, message).with("item_id", &request.item_id)
         };
         let row = tables.items().get((&request.item_id,))?.ok_or_else(missing)?;
@@ -50,7 +52,8 @@ fn status(tables: &Tables<'_>, row: ItemRow, asked: &Asked<'_>) -> Result<ItemSt
     let item = row.item.ok_or_else(|| Fault::Damaged("a row of an item has no item".into()))?;
     let facts = ItemFacts::of_item(&item);
     let gone = matches!(state, ItemState::Disposed | ItemState::Purged);
-    let due_at = match tables.retention_classes().get((&item.retention_class_id,))?.and_then(|row| row.retention_class) {
+    let due_at = match tables.retention_classes().get((&item.retention_class_id,))?.and_then(|row| row.retention_class)
+    {
         Some(class) if !gone && state != ItemState::Kept => facts.created_us.map(|created| due_at(created, &class)),
         _ => None,
     };

@@ -34,7 +34,9 @@ pub(crate) async fn run(arguments: Demo, global: &Global) -> Outcome {
         output::json(&summary);
     } else {
         line("");
-        line("That was Daybook: every command is on the log, and what you saw can be decided and folded again from it.");
+        line(
+            "That was Daybook: every command is on the log, and what you saw can be decided and folded again from it.",
+        );
         more.into_iter().for_each(line);
     }
     Ok(())

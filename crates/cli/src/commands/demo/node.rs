@@ -49,7 +49,8 @@ impl DemoNode {
                 }
                 Ok(_) => {
                     let message = format!("the node at {} is not in development mode", node.address);
-                    return Err(Failure::new(message).hint("the demo moves the clock, and a node with real data does not let it"));
+                    return Err(Failure::new(message)
+                        .hint("the demo moves the clock, and a node with real data does not let it"));
                 }
                 // Somebody who names a node means that one.
                 Err(failure) if global.server.is_some() => return Err(failure),
@@ -107,7 +108,9 @@ impl DemoNode {
                 let name = &self.config.log.name;
                 vec![format!("the topics {name}.commands and {name}.decisions stay on the brokers")]
             }
-            Some(_) => vec!["the demo's node and its data are gone again; `daybook serve --dev` starts one that stays".to_owned()],
+            Some(_) => vec![
+                "the demo's node and its data are gone again; `daybook serve --dev` starts one that stays".to_owned(),
+            ],
         }
     }
 

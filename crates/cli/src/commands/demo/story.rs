@@ -87,16 +87,11 @@ pub(crate) async fn tell(node: &DemoNode, mail: &[PathBuf], custodian: Option<&s
     let total = imported.created;
 
     teller.step(&format!("alice looks what a hold on {custodian} would match, and places it"));
-    let scope = v1::Scope {
-        entities: vec![v1::Entity { id: custodian.clone(), ..Default::default() }],
-        ..Default::default()
-    };
+    let scope =
+        v1::Scope { entities: vec![v1::Entity { id: custodian.clone(), ..Default::default() }], ..Default::default() };
     teller.command(format_args!("--as alice hold preview --custodian {custodian}"));
-    let preview = v1::PreviewScopeRequest {
-        tenant_id: tenant.clone(),
-        scope: Some(scope.clone()),
-        ..Default::default()
-    };
+    let preview =
+        v1::PreviewScopeRequest { tenant_id: tenant.clone(), scope: Some(scope.clone()), ..Default::default() };
     let preview: v1::PreviewScopeResponse = alice.client.ask(&preview).await?;
     teller.say(format_args!("it would match {} of {total} items", preview.matching_items));
     let held = preview.matching_items;
@@ -114,7 +109,9 @@ pub(crate) async fn tell(node: &DemoNode, mail: &[PathBuf], custodian: Option<&s
     let stands = disposed.dispositions.iter().all(|one| one.disposed == (one.item_id == free_id));
     expect(stands, || "the hold did not stop the deletion".to_owned())?;
 
-    teller.step("rita shortens how long mail is kept, and the clock of the log moves on: retention runs out for all of it");
+    teller.step(
+        "rita shortens how long mail is kept, and the clock of the log moves on: retention runs out for all of it",
+    );
     let shorter = whole_days(now.since(messages.newest)) + DAY;
     teller.command(format_args!("--as rita retention set {CLASS} --period {}", show(shorter)));
     set_class(&records, shorter).await?;
@@ -125,7 +122,11 @@ pub(crate) async fn tell(node: &DemoNode, mail: &[PathBuf], custodian: Option<&s
         settled.then(|| items.iter().filter(|item| item.state() == ItemState::Deferred).cloned().collect::<Vec<_>>())
     })
     .await?;
-    teller.say(format_args!("{} messages are gone; {} are put off, because a hold matches them:", total - held, deferred.len()));
+    teller.say(format_args!(
+        "{} messages are gone; {} are put off, because a hold matches them:",
+        total - held,
+        deferred.len()
+    ));
     teller.command(format_args!("item list --deferred-by {HOLD}"));
     teller.show(|| item::show_items(&deferred[..deferred.len().min(SHOWN)]));
     expect(deferred.len() as u64 == held, || format!("{} deletions were put off, {held} expected", deferred.len()))?;
@@ -158,7 +159,9 @@ pub(crate) async fn tell(node: &DemoNode, mail: &[PathBuf], custodian: Option<&s
         items.iter().all(|item| item.state() == ItemState::Purged).then_some(items.len())
     })
     .await?;
-    teller.say(format_args!("{purged} of {total} messages are deleted physically: what is on the log cannot be read any more"));
+    teller.say(format_args!(
+        "{purged} of {total} messages are deleted physically: what is on the log cannot be read any more"
+    ));
     expect(purged as u64 == total, || format!("{purged} of {total} messages are gone"))?;
 
     teller.step("the audit, and a copy that anybody can check");
@@ -170,7 +173,9 @@ pub(crate) async fn tell(node: &DemoNode, mail: &[PathBuf], custodian: Option<&s
     teller.show(|| hold::show_audit(&audit.entries));
     let (_folder, folder) = scratch("export")?;
     let file = folder.join("audit.jsonl");
-    teller.command(format_args!("hold audit --hold {HOLD} --export audit.jsonl; daybook log verify --export audit.jsonl"));
+    teller.command(format_args!(
+        "hold audit --hold {HOLD} --export audit.jsonl; daybook log verify --export audit.jsonl"
+    ));
     let written = export::write_file(&auditor, &audit, &file).await?;
     let checked = export::check(&file, Some(written.head))?;
     let (entries, links, head) = (checked.entries.len(), checked.chain.links, short(&checked.chain.head.to_hex()));
@@ -341,11 +346,7 @@ async fn one_of_each(session: &Session) -> Outcome<(String, String)> {
 }
 
 /// Waits until the items are as they should be.
-async fn until<T>(
-    session: &Session,
-    what: &str,
-    reached: impl Fn(&[v1::ItemStatus]) -> Option<T>,
-) -> Outcome<T> {
+async fn until<T>(session: &Session, what: &str, reached: impl Fn(&[v1::ItemStatus]) -> Option<T>) -> Outcome<T> {
     let started = tokio::time::Instant::now();
     loop {
         if let Some(reached) = reached(&items(session).await?) {
