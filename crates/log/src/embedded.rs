@@ -19,6 +19,7 @@ use futures_util::future::{BoxFuture, FutureExt, ready};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{oneshot, watch};
 
+use crate::recent::Recent;
 use crate::topic::{Appended, Bounds, Durability, Log, LogReader, RECORD_BYTES_MAX, Record, Topic};
 use crate::LogError;
 
@@ -68,14 +69,18 @@ struct Lane {
     /// The offset that the next append gets. Held while the record is written, so that offsets have no gaps.
     next: Mutex<u64>,
     first: AtomicU64,
+    recent: Mutex<Recent>,
     /// What readers may see: up to here.
     visible: watch::Sender<u64>,
 }
 
+/// Where an append stands, and who waits for it.
+type WaitingAppend = (Topic, PartitionId, u64, oneshot::Sender<Result<Offset, LogError>>);
+
 /// Appends that wait for a sync.
 #[derive(Default)]
 struct Waiting {
-    appends: Vec<(Topic, PartitionId, u64, oneshot::Sender<Result<Offset, LogError>>)>,
+    appends: Vec<WaitingAppend>,
     closed: bool,
 }
 
@@ -210,7 +215,8 @@ impl Shared {
     fn new(db: Db, options: EmbeddedOptions) -> Result<Self, LogError> {
         let lane = |topic, partition| -> Result<Lane, LogError> {
             let (first, next) = stored_bounds(&db, topic, PartitionId(partition))?;
-            Ok(Lane { next: Mutex::new(next), first: AtomicU64::new(first), visible: watch::Sender::new(next) })
+            let (first, recent) = (AtomicU64::new(first), Mutex::default());
+            Ok(Lane { next: Mutex::new(next), first, recent, visible: watch::Sender::new(next) })
         };
         let lanes = (0..options.partitions)
             .map(|partition| Ok([lane(Topic::Commands, partition)?, lane(Topic::Decisions, partition)?]))
@@ -251,6 +257,7 @@ impl Shared {
         })?;
         *next += 1;
         if topic == Topic::Commands {
+            lane.recent.lock().push(Record { offset: Offset(offset), bytes: record.clone() });
             lane.visible.send_replace(offset + 1);
         }
         Ok(offset)
@@ -390,6 +397,11 @@ impl EmbeddedReader {
         let first = self.shared.lane(topic, partition)?.first.load(Ordering::Acquire);
         if self.at < first {
             return Err(LogError::Trimmed { topic, partition, first: Offset(first) });
+        }
+        let recent = self.shared.lane(topic, partition)?.recent.lock().from(self.at, end, Self::RECORDS_AT_ONCE);
+        if let Some(last) = recent.last() {
+            self.at = last.offset.0 + 1;
+            return Ok(recent);
         }
         let mut options = ReadOptions::default();
         options.set_iterate_upper_bound(key(partition, end));

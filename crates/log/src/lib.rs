@@ -25,6 +25,7 @@ mod embedded;
 mod error;
 mod kafka;
 mod memory;
+mod recent;
 mod topic;
 
 pub use embedded::{EmbeddedLog, EmbeddedOptions, Recovery};

@@ -70,7 +70,7 @@ impl Authority for Cedar {
     fn load(&self, policies: &str, schema: &str) -> Result<Hash, Vec<PolicyProblem>> {
         let hash = policy_set_hash(policies, schema);
         if !self.is_loaded(hash) {
-            let set = PolicySet::parse(&canonical_text(policies), &canonical_text(schema))?;
+            let set = PolicySet::parse(&canonical_text(policies), &canonical_text(schema)).map_err(in_order)?;
             self.sets.write().insert(hash, Arc::new(Loaded { set, memo: Memo::default() }));
         }
         Ok(hash)
@@ -85,6 +85,13 @@ impl Authority for Cedar {
         let named = loaded.set.names_resource(question);
         Ok(loaded.memo.get_or(actor, tenant, question, named, || loaded.set.ask(actor, tenant, question)))
     }
+}
+
+/// Mistakes by their place. Cedar finds them in an order that differs from run to run, and they are recorded.
+fn in_order(mut problems: Vec<PolicyProblem>) -> Vec<PolicyProblem> {
+    problems.sort_by(|a, b| (a.part, a.line, a.column, &a.message).cmp(&(b.part, b.line, b.column, &b.message)));
+    problems.dedup();
+    problems
 }
 
 #[cfg(test)]

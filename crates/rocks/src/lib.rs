@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rocksdb::{
-    BlockBasedOptions, BoundColumnFamily, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode, LogLevel,
+    BlockBasedIndexType, BlockBasedOptions, BoundColumnFamily, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode, LogLevel,
     Options, WriteBufferManager,
 };
 
@@ -67,13 +67,15 @@ impl From<rocksdb::Error> for RocksError {
         }
         match error.kind() {
             rocksdb::ErrorKind::Corruption => Self::Damaged(text),
-            // A table file that the manifest names is gone, or is not a table.
-            rocksdb::ErrorKind::IOError if text.contains(".sst") && text.contains("No such file") => {
-                Self::Damaged(text)
-            }
+            // A table file that the manifest names is gone, or the manifest that CURRENT names.
+            rocksdb::ErrorKind::IOError if is_missing_file(&text) => Self::Damaged(text),
             _ => Self::Other(text),
         }
     }
+}
+
+fn is_missing_file(text: &str) -> bool {
+    text.contains("No such file") && (text.contains(".sst") || text.contains("MANIFEST"))
 }
 
 /// Memory that all databases of a process share.
@@ -150,13 +152,24 @@ impl Family {
         options.set_arena_block_size(256 << 10);
         if self.append_only {
             table.set_block_size(32 << 10);
-            options.set_write_buffer_size(memory.write_buffer_bytes / 4);
+            options.set_write_buffer_size(memory.write_buffer_bytes / 8);
             options.set_compression_type(DBCompressionType::Lz4);
             options.set_bottommost_compression_type(DBCompressionType::Zstd);
+            // A record is compacted more than once before it stays where it is: fewer and cheaper compactions.
+            options.set_bottommost_compression_options(-14, 1, 0, 0, true);
+            options.set_level_zero_file_num_compaction_trigger(8);
         } else {
             table.set_block_size(8 << 10);
-            table.set_ribbon_filter(10.0);
-            options.set_write_buffer_size(memory.write_buffer_bytes / 4);
+            // Small filters where rows stay, cheap ones for files that are soon rewritten.
+            table.set_hybrid_ribbon_filter(10.0, 1);
+            // In pieces: a filter for a whole file is as large as a shard of the cache. Every look-up would read it anew.
+            table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+            table.set_partition_filters(true);
+            table.set_metadata_block_size(4 << 10);
+            table.set_pin_top_level_index_and_filter(true);
+            // Small enough that the stores of eight partitions stay below the bound for all together: once that is
+            // reached, RocksDB flushes whoever writes, however little that one holds and however much the others.
+            options.set_write_buffer_size(memory.write_buffer_bytes / 16);
             options.set_memtable_whole_key_filtering(true);
             options.set_memtable_prefix_bloom_ratio(0.02);
             options.set_compression_type(DBCompressionType::Lz4);

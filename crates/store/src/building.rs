@@ -23,8 +23,7 @@ impl Building {
     pub(crate) fn start(store: Arc<Store>, projection: ProjectionId) -> Result<Self, StoreError> {
         let unknown = || StoreError::Failed(format!("there is no projection {}", projection.0));
         let (serving, wanted_version) = store.families.version(projection).ok_or_else(unknown)?;
-        let built =
-            ProjectionVersion { generation: serving.generation + 1, version: wanted_version, ..serving };
+        let built = ProjectionVersion { generation: serving.generation + 1, version: wanted_version, ..serving };
         let family = family_name(&built.name, built.generation);
         if store.db.cf_handle(&family).is_some() {
             return Err(StoreError::Failed(format!("projection {} is being built already", built.name)));
@@ -65,8 +64,13 @@ impl Building {
     /// Lets it serve from now on. Only the writer of the store may call this, when both projections stand at the same
     /// head.
     pub fn swap_in(mut self) -> Result<(), StoreError> {
-        self.store.families.swap(&self.store.db, &self.built)?;
+        let before = self.store.families.swap(&self.store.db, &self.built)?;
         self.swapped = true;
+        // A crash must find the one or the other: the rows that serve now are on disk before those of before go.
+        self.store.flush()?;
+        if let Some(before) = before {
+            self.store.db.drop_cf(&before).map_err(RocksError::from)?;
+        }
         Ok(())
     }
 }
@@ -87,7 +91,7 @@ impl Read for Building {
         if projection != self.built.id {
             return Ok(None);
         }
-        get(&self.store.db, &self.family()?, key)
+        get(&self.store.db, &self.family()?, key, &self.store.read_options)
     }
 
     fn scan(&self, projection: ProjectionId, span: Span, direction: Direction) -> Rows<'_> {

@@ -63,21 +63,25 @@ impl Families {
         let mut serving = BTreeMap::new();
         for projection in wanted {
             let row = db.get_cf(&family(db, META)?, row_key(projection.id)).map_err(RocksError::from)?;
-            let row = match row {
-                Some(row) => ProjectionRow::decode(&row[..])
-                    .map_err(|_| StoreError::Damaged(format!("the row of projection {} is not one", projection.name)))?,
+            let damaged = |what: &str| StoreError::Damaged(format!("projection {}: {what}", projection.name));
+            let (row, is_new) = match row {
+                Some(row) => {
+                    (ProjectionRow::decode(&row[..]).map_err(|_| damaged("what describes it cannot be read"))?, false)
+                }
                 None => {
                     let row = ProjectionRow { generation: 1, version: projection.version };
                     put_meta(db, &row_key(projection.id), &row.encode_to_vec())?;
-                    row
+                    (row, true)
                 }
             };
             let name = family_name(&projection.name, row.generation);
-            if db.cf_handle(&name).is_none() {
-                Spec::create_family(db, &Family::new(name.as_str()), memory)?;
+            match (db.cf_handle(&name), is_new) {
+                (Some(_), _) => {}
+                (None, true) => Spec::create_family(db, &Family::new(name.as_str()), memory)?,
+                // An empty one in its place would forget every hold.
+                (None, false) => return Err(damaged("its rows are missing")),
             }
-            let folded =
-                ProjectionVersion { generation: row.generation, version: row.version, ..projection.clone() };
+            let folded = ProjectionVersion { generation: row.generation, version: row.version, ..projection.clone() };
             serving.insert(projection.id, Serving { family: name, folded, wanted_version: projection.version });
         }
         for name in families_on_disk(db)? {
@@ -94,6 +98,18 @@ impl Families {
         let serving = self.serving.read();
         let unknown = || StoreError::Failed(format!("projection {} is not open in this store", projection.0));
         Ok(family(db, &serving.get(&projection).ok_or_else(unknown)?.family)?)
+    }
+
+    /// The families that serve, with the result of what is done while no other can take their place.
+    pub(crate) fn serving_while<'a, T>(
+        &self,
+        db: &'a Db,
+        what: impl FnOnce() -> T,
+    ) -> Result<(Vec<(ProjectionId, FamilyRef<'a>)>, T), StoreError> {
+        let serving = self.serving.read();
+        let families = serving.iter().map(|(id, serving)| Ok((*id, family(db, &serving.family)?)));
+        let families = families.collect::<Result<_, StoreError>>()?;
+        Ok((families, what()))
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
@@ -115,18 +131,14 @@ impl Families {
         outdated.map(|(id, _)| *id).collect()
     }
 
-    /// Lets another generation serve from now on, and drops the one before.
-    pub(crate) fn swap(&self, db: &Db, built: &ProjectionVersion) -> Result<(), StoreError> {
+    /// Lets another generation serve from now on. Returns the family of the one before, which is to be dropped once this
+    /// is on disk.
+    pub(crate) fn swap(&self, db: &Db, built: &ProjectionVersion) -> Result<Option<String>, StoreError> {
         let row = ProjectionRow { generation: built.generation, version: built.version };
         let name = family_name(&built.name, built.generation);
         let mut serving = self.serving.write();
         put_meta(db, &row_key(built.id), &row.encode_to_vec())?;
         let now = Serving { family: name, folded: built.clone(), wanted_version: built.version };
-        let before = serving.insert(built.id, now);
-        drop(serving);
-        if let Some(before) = before {
-            db.drop_cf(&before.family).map_err(RocksError::from)?;
-        }
-        Ok(())
+        Ok(serving.insert(built.id, now).map(|before| before.family))
     }
 }

@@ -24,7 +24,7 @@ use daybook_kernel::id::{Epoch, Offset};
 use daybook_kernel::state::{ProjectionId, WriteSet};
 use daybook_kernel::time::Timestamp;
 use daybook_proto::system::v1::HeadRow;
-use daybook_rocks::{Db, Family, Memory, RocksError, Spec, Wal, WriteBatch, WriteOptions, family};
+use daybook_rocks::{Db, Family, Memory, ReadOptions, RocksError, Spec, Wal, WriteBatch, WriteOptions, family};
 use prost::Message;
 
 pub use building::Building;
@@ -43,6 +43,7 @@ pub struct Store {
     db: Db,
     families: Families,
     memory: Memory,
+    read_options: ReadOptions,
 }
 
 impl Store {
@@ -76,7 +77,7 @@ impl Store {
             Some(row) => decode_head(&row)?,
         };
         let families = Families::open(&db, projections, memory)?;
-        Ok((Self { db, families, memory: memory.clone() }, head))
+        Ok((Self { db, families, memory: memory.clone(), read_options: ReadOptions::default() }, head))
     }
 
     /// Writes what decisions changed, and the head they led to, in one batch.
@@ -86,13 +87,16 @@ impl Store {
         head: &Head,
     ) -> Result<(), StoreError> {
         let mut batch = WriteBatch::default();
-        for set in writes {
-            for (projection, key, value) in set.iter() {
-                let family = self.families.current(&self.db, projection)?;
-                match value {
-                    Some(value) => batch.put_cf(&family, key, value),
-                    None => batch.delete_cf(&family, key),
-                }
+        // Rows come projection by projection: the family is looked up once for each.
+        let mut current = None;
+        for (projection, key, value) in writes.into_iter().flat_map(WriteSet::iter) {
+            let family = match &current {
+                Some((of, family)) if *of == projection => family,
+                _ => &current.insert((projection, self.families.current(&self.db, projection)?)).1,
+            };
+            match value {
+                Some(value) => batch.put_cf(family, key, value),
+                None => batch.delete_cf(family, key),
             }
         }
         batch.put_cf(&family(&self.db, META)?, HEAD, encode_head(head));
@@ -106,7 +110,7 @@ impl Store {
 
     /// The state as it is now, with its head.
     pub fn snapshot(&self) -> Result<(Snapshot<'_>, Head), StoreError> {
-        let snapshot = Snapshot::new(self);
+        let snapshot = Snapshot::new(self)?;
         let head = snapshot.head()?;
         Ok((snapshot, head))
     }

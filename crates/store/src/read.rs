@@ -23,7 +23,7 @@ impl<'a> Live<'a> {
 impl Read for Live<'_> {
     fn get(&self, projection: ProjectionId, key: &[u8]) -> Result<Option<Bytes>, Fault> {
         let family = self.store.families.current(&self.store.db, projection)?;
-        get(&self.store.db, &family, key)
+        get(&self.store.db, &family, key, &self.store.read_options)
     }
 
     fn scan(&self, projection: ProjectionId, span: Span, direction: Direction) -> Rows<'_> {
@@ -38,11 +38,20 @@ impl Read for Live<'_> {
 pub struct Snapshot<'a> {
     store: &'a Store,
     snapshot: SnapshotWithThreadMode<'a, Db>,
+    /// The families that served at that moment. One that is swapped in later was written later: to this snapshot it
+    /// would look empty, and nothing would seem to be held.
+    families: Vec<(ProjectionId, FamilyRef<'a>)>,
 }
 
 impl<'a> Snapshot<'a> {
-    pub(crate) fn new(store: &'a Store) -> Self {
-        Self { store, snapshot: store.db.snapshot() }
+    pub(crate) fn new(store: &'a Store) -> Result<Self, StoreError> {
+        let (families, snapshot) = store.families.serving_while(&store.db, || store.db.snapshot())?;
+        Ok(Self { store, snapshot, families })
+    }
+
+    fn family(&self, projection: ProjectionId) -> Result<&FamilyRef<'a>, StoreError> {
+        let unknown = || StoreError::Failed(format!("projection {} is not open in this store", projection.0));
+        self.families.iter().find(|(id, _)| *id == projection).map(|(_, family)| family).ok_or_else(unknown)
     }
 
     pub(crate) fn head(&self) -> Result<Head, StoreError> {
@@ -53,21 +62,20 @@ impl<'a> Snapshot<'a> {
 
 impl Read for Snapshot<'_> {
     fn get(&self, projection: ProjectionId, key: &[u8]) -> Result<Option<Bytes>, Fault> {
-        let family = self.store.families.current(&self.store.db, projection)?;
-        let value = self.snapshot.get_pinned_cf(&family, key).map_err(fault)?;
+        let value = self.snapshot.get_pinned_cf(self.family(projection)?, key).map_err(fault)?;
         Ok(value.map(|value| Bytes::copy_from_slice(&value)))
     }
 
     fn scan(&self, projection: ProjectionId, span: Span, direction: Direction) -> Rows<'_> {
-        match self.store.families.current(&self.store.db, projection) {
-            Ok(family) => scan(self.snapshot.raw_iterator_cf_opt(&family, bounds(&span)), direction),
+        match self.family(projection) {
+            Ok(family) => scan(self.snapshot.raw_iterator_cf_opt(family, bounds(&span)), direction),
             Err(error) => failed(error),
         }
     }
 }
 
-pub(crate) fn get(db: &Db, family: &FamilyRef<'_>, key: &[u8]) -> Result<Option<Bytes>, Fault> {
-    let value = db.get_pinned_cf(family, key).map_err(fault)?;
+pub(crate) fn get(db: &Db, family: &FamilyRef<'_>, key: &[u8], options: &ReadOptions) -> Result<Option<Bytes>, Fault> {
+    let value = db.get_pinned_cf_opt(family, key, options).map_err(fault)?;
     Ok(value.map(|value| Bytes::copy_from_slice(&value)))
 }
 

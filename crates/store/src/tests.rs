@@ -144,6 +144,57 @@ fn a_projection_is_built_beside_the_live_one_and_swapped() {
     assert_eq!(keys(&store.live(), span("", None), Direction::Ascending), ["a", "b", "c", "d"]);
 }
 
+/// Whoever asks while a projection is swapped gets his answer from one of the two, not from between them.
+#[test]
+fn a_snapshot_goes_on_seeing_the_projection_that_served_when_it_was_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    store.commit([&set(&[("a", Some("1")), ("b", Some("2"))])], &at(2)).unwrap();
+    let (snapshot, head) = store.snapshot().unwrap();
+    let building = store.build(P).unwrap();
+    building.write([&set(&[("a", Some("1")), ("b", Some("2"))])]).unwrap();
+    building.swap_in().unwrap();
+    store.commit([&set(&[("c", Some("3"))])], &at(3)).unwrap();
+    assert_eq!(head, at(2));
+    assert_eq!(keys(&snapshot, span("", None), Direction::Ascending), ["a", "b"]);
+    assert_eq!(snapshot.get(P, b"a").unwrap().unwrap(), "1");
+    let (snapshot, head) = store.snapshot().unwrap();
+    assert_eq!(
+        (head, keys(&snapshot, span("", None), Direction::Ascending)),
+        (at(3), vec!["a".into(), "b".into(), "c".into()])
+    );
+}
+
+#[test]
+fn after_a_crash_behind_a_swap_rows_and_head_belong_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(&folder.path().join("live"));
+    store.commit([&set(&[("a", Some("1")), ("b", Some("2"))])], &at(2)).unwrap();
+    store.flush().unwrap();
+    store.commit([&set(&[("c", Some("3"))])], &at(3)).unwrap();
+    let building = store.build(P).unwrap();
+    building.write([&set(&[("a", Some("1")), ("b", Some("2")), ("c", Some("3"))])]).unwrap();
+    building.swap_in().unwrap();
+    // What the old rows lay in goes in the background: a copy during which nothing went is what a crash leaves.
+    let names = || {
+        let entries = fs::read_dir(folder.path().join("live")).unwrap();
+        entries.map(|entry| entry.unwrap().file_name()).collect::<std::collections::BTreeSet<_>>()
+    };
+    let copy = folder.path().join("copy");
+    loop {
+        let before = names();
+        fs::create_dir(&copy).unwrap();
+        let copied = before.iter().all(|name| fs::copy(folder.path().join("live").join(name), copy.join(name)).is_ok());
+        if copied && names() == before {
+            break;
+        }
+        fs::remove_dir_all(&copy).unwrap();
+    }
+    let (after, head) = open(&copy);
+    assert_eq!(head, at(3));
+    assert_eq!(keys(&after.live(), span("", None), Direction::Ascending), ["a", "b", "c"]);
+}
+
 #[test]
 fn a_build_that_is_given_up_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();

@@ -34,8 +34,14 @@ impl Command for ActivatePolicySet {
         fields.finish(Self { policy_set_hash, reason })
     }
 
-    fn authorisation(&self, _: &Tables<'_>, _: &Context<'_>) -> Result<Option<Authorisation>, Refusal> {
-        Ok(Some(Authorisation::new(NAMESPACE, Self::KIND, "PolicySet", &self.policy_set_hash)))
+    fn authorisation(&self, tables: &Tables<'_>, _: &Context<'_>) -> Result<Option<Authorisation>, Refusal> {
+        // A policy about one set must hold however the caller abbreviates its hash.
+        let id = match find_policy_set(tables, &self.policy_set_hash) {
+            Ok(hash) => hash.to_hex(),
+            Err(Refusal::Rejected(_)) => self.policy_set_hash.clone(),
+            Err(fault) => return Err(fault),
+        };
+        Ok(Some(Authorisation::new(NAMESPACE, Self::KIND, "PolicySet", id)))
     }
 
     fn decide(&self, tables: &Tables<'_>, ctx: &Context<'_>) -> Result<Vec<Event>, Refusal> {

@@ -11,6 +11,7 @@ use daybook_kernel::time::duration_to_proto;
 use daybook_proto::platform::v1;
 use platform_projection::{Event, Platform, Tables};
 
+use crate::advance_clock::ahead_left;
 use crate::publish_policy_set::invalid;
 
 /// This is how a tenant stands.
@@ -114,8 +115,14 @@ impl Command for AdvancePartitionClock {
         Ok(None)
     }
 
-    fn decide(&self, _: &Tables<'_>, _: &Context<'_>) -> Result<Vec<Event>, Refusal> {
-        let by = Some(duration_to_proto(self.by));
+    fn decide(&self, tables: &Tables<'_>, _: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        // The home stream may have decided several before it was told itself. What goes too far stops at the limit, so
+        // that all partitions end there in whatever order they are told.
+        let by = self.by.min(ahead_left(tables)?);
+        if by.is_zero() {
+            return Ok(Vec::new());
+        }
+        let by = Some(duration_to_proto(by));
         Ok(vec![Event::PartitionClockAdvanced(v1::PartitionClockAdvanced { by })])
     }
 

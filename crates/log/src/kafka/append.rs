@@ -10,13 +10,28 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientContext, client::Client};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::{Clients, Reports, from_kafka, producer_config};
 use crate::LogError;
-use crate::topic::Appended;
+use crate::recent::Recent;
+use crate::topic::{Appended, Record};
 
-type Done = oneshot::Sender<Result<Offset, LogError>>;
+/// An append that was handed to the producer.
+pub(super) struct Pending {
+    done: oneshot::Sender<Result<Offset, LogError>>,
+    /// Where readers of this process look for it, and the record.
+    along: Option<(Arc<Tail>, Bytes)>,
+}
+
+/// The end of a partition as far as this process wrote it. A reader of the same process need not wait until the broker
+/// sends back what it has acknowledged.
+#[derive(Debug, Default)]
+pub(super) struct Tail {
+    pub(super) recent: Mutex<Recent>,
+    /// Moved after every record.
+    pub(super) moved: watch::Sender<()>,
+}
 
 pub(super) struct Appender {
     clients: Arc<Clients>,
@@ -32,17 +47,21 @@ impl ClientContext for Deliveries {
 }
 
 impl ProducerContext for Deliveries {
-    type DeliveryOpaque = Box<Done>;
+    type DeliveryOpaque = Box<Pending>;
 
-    fn delivery(&self, delivered: &DeliveryResult<'_>, done: Self::DeliveryOpaque) {
+    fn delivery(&self, delivered: &DeliveryResult<'_>, pending: Self::DeliveryOpaque) {
         let result = match delivered {
             Ok(message) => u64::try_from(message.offset()).map(Offset).map_err(|_| LogError::Unavailable {
                 what: "the broker acknowledged an append without an offset".to_owned(),
             }),
             Err((error, _)) => Err(from_kafka(error)),
         };
+        if let (Ok(offset), Some((tail, bytes))) = (&result, pending.along) {
+            tail.recent.lock().push(Record { offset: *offset, bytes });
+            tail.moved.send_replace(());
+        }
         // A caller that went away does not want to know.
-        let _ = done.send(result);
+        let _ = pending.done.send(result);
     }
 }
 
@@ -52,14 +71,16 @@ impl Appender {
         Ok(Self { clients, producer })
     }
 
-    pub(super) fn append(&self, topic: &str, partition: i32, record: &Bytes) -> Appended {
+    /// Appends a record, and hands it to the readers of `tail` once it is acknowledged.
+    pub(super) fn append(&self, topic: &str, partition: i32, record: &Bytes, tail: Option<Arc<Tail>>) -> Appended {
         let (done, result) = oneshot::channel();
         let producer = match self.healthy() {
             Ok(producer) => producer,
             Err(error) => return Appended::done(Err(error)),
         };
-        let record: BaseRecord<'_, (), [u8], Box<Done>> =
-            BaseRecord::with_opaque_to(topic, Box::new(done)).partition(partition).payload(record);
+        let along = tail.map(|tail| (tail, record.clone()));
+        let record: BaseRecord<'_, (), [u8], Box<Pending>> =
+            BaseRecord::with_opaque_to(topic, Box::new(Pending { done, along })).partition(partition).payload(record);
         match producer.send(record) {
             Ok(()) => Appended::waiting(result),
             Err((error, _)) => Appended::done(Err(from_kafka(&error))),

@@ -27,7 +27,7 @@ use rdkafka::{ClientContext, Offset as KafkaOffset, TopicPartitionList};
 use crate::topic::{Appended, Bounds, Durability, Log, LogReader, RECORD_BYTES_MAX, Topic};
 use crate::LogError;
 
-use append::Appender;
+use append::{Appender, Tail};
 use read::Consumers;
 
 /// How to reach a log on Kafka.
@@ -61,6 +61,8 @@ pub struct KafkaLog {
 struct Clients {
     options: KafkaOptions,
     admin: AdminClient<DefaultClientContext>,
+    /// Ends of the partitions of `Commands`: their owner reads along what its own doors append.
+    tails: Vec<Arc<Tail>>,
 }
 
 /// How long a question to a broker may take.
@@ -77,7 +79,8 @@ impl KafkaLog {
     /// [`LogError::ShapeDiffers`] when the topics must not be used as they are.
     pub async fn open(options: KafkaOptions) -> Result<Self, LogError> {
         let admin = client_config(&options)?.create().map_err(|error| from_kafka(&error))?;
-        let clients = Arc::new(Clients { options, admin });
+        let tails = (0..options.partitions).map(|_| Arc::default()).collect();
+        let clients = Arc::new(Clients { options, admin, tails });
         topics::check(&clients).await?;
         let appender = Appender::new(Arc::clone(&clients))?;
         let consumers = Consumers::new(Arc::clone(&clients));
@@ -95,6 +98,13 @@ impl KafkaLog {
 }
 
 impl Clients {
+    fn tail(&self, topic: Topic, partition: PartitionId) -> Option<&Arc<Tail>> {
+        match topic {
+            Topic::Commands => self.tails.get(partition.0 as usize),
+            Topic::Decisions => None,
+        }
+    }
+
     fn topic(&self, topic: Topic) -> String {
         format!("{}.{topic}", self.options.name)
     }
@@ -169,7 +179,7 @@ fn producer_config(options: &KafkaOptions) -> Result<ClientConfig, LogError> {
 }
 
 /// What concerns consumers only.
-fn consumer_config(options: &KafkaOptions) -> Result<ClientConfig, LogError> {
+fn consumer_config(options: &KafkaOptions, topic: Topic) -> Result<ClientConfig, LogError> {
     let mut config = client_config(options)?;
     for (name, value) in FIXED.iter().filter(|(name, _)| {
         !matches!(*name, "enable.idempotence" | "acks" | "max.in.flight.requests.per.connection")
@@ -178,8 +188,18 @@ fn consumer_config(options: &KafkaOptions) -> Result<ClientConfig, LogError> {
     }
     // Assignments are explicit and nothing is committed; librdkafka wants a group's name all the same.
     config.set("group.id", format!("daybook.{}", options.name));
-    config.set("fetch.min.bytes", "1");
-    config.set("fetch.wait.max.ms", "500");
+    match topic {
+        // Who decides commands has most of them from this process's own appends (see `Tail`). Fetching each of them at
+        // once would cost the broker and this process more than deciding it; what others append may come a little later.
+        Topic::Commands => {
+            config.set("fetch.min.bytes", (64 << 10).to_string());
+            config.set("fetch.wait.max.ms", "20");
+        }
+        Topic::Decisions => {
+            config.set("fetch.min.bytes", "1");
+            config.set("fetch.wait.max.ms", "500");
+        }
+    }
     config.set("fetch.queue.backoff.ms", "5");
     config.set("fetch.error.backoff.ms", "100");
     config.set("max.partition.fetch.bytes", (RECORD_BYTES_MAX + ENVELOPE_BYTES).to_string());
@@ -228,7 +248,10 @@ impl Log for KafkaLog {
             return Appended::done(Err(LogError::TooLarge { bytes: record.len(), max: RECORD_BYTES_MAX }));
         }
         match self.check_partition(partition) {
-            Ok(()) => self.appender.append(&self.clients.topic(topic), kafka_partition(partition), &record),
+            Ok(()) => {
+                let tail = self.clients.tail(topic, partition).cloned();
+                self.appender.append(&self.clients.topic(topic), kafka_partition(partition), &record, tail)
+            }
             Err(error) => Appended::done(Err(error)),
         }
     }
@@ -252,6 +275,9 @@ impl Log for KafkaLog {
             let bounds = self.bounds(topic, partition).await?;
             if before <= bounds.first {
                 return Ok(());
+            }
+            if let Some(tail) = self.clients.tail(topic, partition) {
+                tail.recent.lock().clear();
             }
             let before = i64::try_from(before.min(bounds.next).0).unwrap_or(i64::MAX);
             let mut list = TopicPartitionList::new();

@@ -1,6 +1,7 @@
-//! Reading from Kafka. Readers share consumers: a consumer serves one reader for each partition of each topic, a second
+//! Reading from Kafka. Readers share consumers: a consumer serves one reader for each partition of a topic, a second
 //! reader of the same place gets the next consumer. Messages wait in a queue per reader, so that a slow one holds up
-//! nobody else.
+//! nobody else. Commands that this process appended itself are handed over as soon as they are acknowledged, without
+//! the way back from the broker.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use daybook_kernel::id::{Offset, PartitionId};
-use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::future::{BoxFuture, FutureExt, select};
 use parking_lot::Mutex;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::base_consumer::PartitionQueue;
@@ -19,6 +20,7 @@ use rdkafka::message::Message;
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use tokio::sync::Notify;
 
+use super::append::Tail;
 use super::{Clients, Reports, consumer_config, from_kafka, kafka_partition};
 use crate::LogError;
 use crate::topic::{LogReader, Record, Topic};
@@ -30,8 +32,9 @@ pub(super) struct Consumers {
 
 /// A consumer with what it serves.
 struct Lane {
+    topic: Topic,
     consumer: Arc<BaseConsumer<Reports>>,
-    taken: Mutex<BTreeSet<(Topic, PartitionId)>>,
+    taken: Mutex<BTreeSet<PartitionId>>,
     closed: Arc<AtomicBool>,
 }
 
@@ -55,28 +58,31 @@ impl Consumers {
         let queue = lane.consumer.split_partition_queue(&name, number);
         let reader = assigned.and_then(|()| lane.consumer.incremental_assign(&assignment));
         let (Ok(()), Some(mut queue)) = (reader, queue) else {
-            lane.taken.lock().remove(&(topic, partition));
+            lane.taken.lock().remove(&partition);
             return Err(LogError::Unavailable { what: format!("partition {partition} of {name} cannot be assigned") });
         };
         let arrived = Arc::new(Notify::new());
         let wake = Arc::clone(&arrived);
         queue.set_nonempty_callback(move || wake.notify_one());
         let clients = Arc::clone(&self.clients);
-        Ok(Box::new(KafkaReader { clients, topic, partition, lane, queue, arrived, assignment, at: from }))
+        let tail = self.clients.tail(topic, partition).cloned();
+        Ok(Box::new(KafkaReader { clients, topic, partition, lane, queue, arrived, tail, assignment, at: from }))
     }
 
     fn free_lane(&self, topic: Topic, partition: PartitionId) -> Result<Arc<Lane>, LogError> {
         let mut lanes = self.lanes.lock();
-        for lane in lanes.iter() {
-            if lane.taken.lock().insert((topic, partition)) {
+        for lane in lanes.iter().filter(|lane| lane.topic == topic) {
+            if lane.taken.lock().insert(partition) {
                 return Ok(Arc::clone(lane));
             }
         }
-        let consumer = BaseConsumer::from_config_and_context(&consumer_config(&self.clients.options)?, Reports)
-            .map_err(|error| from_kafka(&error))?;
+        let config = consumer_config(&self.clients.options, topic)?;
+        let consumer =
+            BaseConsumer::from_config_and_context(&config, Reports).map_err(|error| from_kafka(&error))?;
         let lane = Arc::new(Lane {
+            topic,
             consumer: Arc::new(consumer),
-            taken: Mutex::new(BTreeSet::from([(topic, partition)])),
+            taken: Mutex::new(BTreeSet::from([partition])),
             closed: Arc::new(AtomicBool::new(false)),
         });
         serve_events(&lane)?;
@@ -116,6 +122,7 @@ struct KafkaReader {
     lane: Arc<Lane>,
     queue: PartitionQueue<Reports>,
     arrived: Arc<Notify>,
+    tail: Option<Arc<Tail>>,
     assignment: TopicPartitionList,
     at: Offset,
 }
@@ -164,6 +171,16 @@ impl KafkaReader {
         Ok(records)
     }
 
+    /// What this process appended itself, if it goes on from here. The broker sends it as well: that is passed over.
+    fn take_own(&mut self) -> Vec<Record> {
+        let Some(tail) = &self.tail else { return Vec::new() };
+        let records = tail.recent.lock().from(self.at.0, u64::MAX, Self::RECORDS_AT_ONCE);
+        if let Some(last) = records.last() {
+            self.at = last.offset.next();
+        }
+        records
+    }
+
     /// Says on which side of the log a place lies that is not in it.
     async fn out_of_range(&self) -> LogError {
         let (topic, partition, asked) = (self.topic, self.partition, self.at);
@@ -185,12 +202,24 @@ enum TakeError {
 impl LogReader for KafkaReader {
     fn next(&mut self) -> BoxFuture<'_, Result<Vec<Record>, LogError>> {
         async move {
+            let mut moved = self.tail.as_ref().map(|tail| tail.moved.subscribe());
             loop {
-                match self.take() {
-                    Ok(records) if records.is_empty() => self.arrived.notified().await,
-                    Ok(records) => return Ok(records),
+                let records = match self.take() {
+                    Ok(records) => records,
                     Err(TakeError::OutOfRange) => return Err(self.out_of_range().await),
                     Err(TakeError::Log(error)) => return Err(error),
+                };
+                let records = if records.is_empty() { self.take_own() } else { records };
+                if !records.is_empty() {
+                    return Ok(records);
+                }
+                let arrived = std::pin::pin!(self.arrived.notified());
+                match &mut moved {
+                    None => arrived.await,
+                    // The sender lives as long as this reader: it cannot be closed.
+                    Some(moved) => {
+                        select(arrived, std::pin::pin!(moved.changed())).await;
+                    }
                 }
             }
         }
@@ -203,6 +232,6 @@ impl Drop for KafkaReader {
         if let Err(error) = self.lane.consumer.incremental_unassign(&self.assignment) {
             tracing::debug!(%error, "a reader could not be unassigned");
         }
-        self.lane.taken.lock().remove(&(self.topic, self.partition));
+        self.lane.taken.lock().remove(&self.partition);
     }
 }

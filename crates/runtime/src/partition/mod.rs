@@ -136,7 +136,7 @@ impl Partition {
         self.wait_until_leading().await?;
         let mut waiting = self.waiters.wait(id, fingerprint(record));
         let appended = self.log.append(Topic::Commands, self.id, bytes, Durability::WithNextSync);
-        appended.await.map_err(SubmitError::Log)?;
+        appended.await.map_err(|error| self.append_failed(error))?;
         let left = self.limits.decision_wait_max.saturating_sub(self.clock.now().since(started));
         let decided = select(&mut waiting.outcome, self.clock.sleep(left)).await;
         match decided {
@@ -145,6 +145,16 @@ impl Partition {
                 Err(SubmitError::OutcomeUnknown { waited: self.limits.decision_wait_max })
             }
         }
+    }
+
+    /// A log that has failed takes nothing more until a restart has read it back: the partition says so, instead of
+    /// looking well while it refuses one caller after the other.
+    fn append_failed(&self, error: LogError) -> SubmitError {
+        let has_failed = matches!(error, LogError::Full { .. } | LogError::Damaged { .. } | LogError::Closed);
+        if has_failed && self.state.borrow().0 == PartitionState::Leading {
+            self.set_state(PartitionState::Broken, format!("{}: {error}", error.code()));
+        }
+        SubmitError::Log(error)
     }
 
     /// For a command that was decided before, the decision that it got then.
