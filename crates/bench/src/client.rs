@@ -1,0 +1,106 @@
+//! A caller of a node, by gRPC over several connections.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use daybook_proto::legal_hold::v1::{
+    RetentionAction, RetentionClass, SetRetentionClassRequest, SetRetentionClassResponse,
+};
+use daybook_proto::platform::v1::{CreateTenantRequest, CreateTenantResponse};
+use daybook_server::auth::development::{DevelopmentKey, TokenRequest};
+use prost::Message;
+use tonic::Request;
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::{Channel, Endpoint};
+
+use crate::items::CLASS;
+
+/// Connections to a node. Callers share them.
+pub(crate) const CONNECTIONS: usize = 8;
+
+pub(crate) const REGISTER_ITEM: &str = "/daybook.legal_hold.v1.LegalHoldService/RegisterItem";
+pub(crate) const REGISTER_ITEMS: &str = "/daybook.legal_hold.v1.LegalHoldService/RegisterItems";
+const SET_RETENTION_CLASS: &str = "/daybook.legal_hold.v1.LegalHoldService/SetRetentionClass";
+const CREATE_TENANT: &str = "/daybook.platform.v1.PlatformService/CreateTenant";
+const PLATFORM: &str = "platform";
+
+/// Connections to a node and a token for each tenant.
+pub(crate) struct Client {
+    channels: Vec<Channel>,
+    tokens: BTreeMap<String, MetadataValue<Ascii>>,
+}
+
+impl Client {
+    /// Connects to a development node, whose data folder holds the key for tokens, and creates the tenants on it.
+    pub(crate) async fn connect(address: &str, data: &Path, tenants: &[String]) -> Result<Self> {
+        let key = DevelopmentKey::open(data).map_err(|error| anyhow!(error))?;
+        let mut tokens = BTreeMap::new();
+        for tenant in tenants.iter().map(String::as_str).chain([PLATFORM]) {
+            let role = if tenant == PLATFORM { "admin" } else { "records-manager" };
+            let token = key.mint(&TokenRequest {
+                subject: "benchmark",
+                tenants: &[tenant.to_owned()],
+                roles: &[role.to_owned()],
+                service: true,
+                valid_for: Duration::from_secs(3_600),
+            });
+            let token = token.map_err(|error| anyhow!(error))?;
+            tokens.insert(tenant.to_owned(), format!("Bearer {token}").parse()?);
+        }
+        let endpoint = Endpoint::from_shared(format!("http://{address}"))?.tcp_nodelay(true);
+        let channels = (0..CONNECTIONS).map(|_| endpoint.connect_lazy()).collect();
+        let client = Self { channels, tokens };
+        client.create(tenants).await?;
+        Ok(client)
+    }
+
+    /// Creates tenants, each with the retention class of the items.
+    async fn create(&self, tenants: &[String]) -> Result<()> {
+        for tenant in tenants {
+            let request = CreateTenantRequest { new_tenant_id: tenant.clone(), ..Default::default() };
+            let _: CreateTenantResponse = self.call(0, CREATE_TENANT, PLATFORM, request).await?;
+        }
+        let request = SetRetentionClassRequest {
+            retention_class: Some(RetentionClass {
+                retention_class_id: CLASS.to_owned(),
+                period: Some(prost_types::Duration { seconds: 50 * 366 * 86_400, nanos: 0 }),
+                action: RetentionAction::Delete.into(),
+            }),
+            ..Default::default()
+        };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        for tenant in tenants {
+            // A tenant is known a little later on the partition of its own stream.
+            loop {
+                let answer: Result<SetRetentionClassResponse> =
+                    self.call(0, SET_RETENTION_CLASS, tenant, request.clone()).await;
+                match answer {
+                    Ok(_) => break,
+                    Err(error) if Instant::now() > deadline => return Err(error),
+                    Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls a method for a tenant, on the connection of a caller. A rejection is an error.
+    pub(crate) async fn call<Q, R>(&self, caller: usize, path: &'static str, tenant: &str, request: Q) -> Result<R>
+    where
+        Q: Message + 'static,
+        R: Message + Default + 'static,
+    {
+        let Some(channel) = self.channels.get(caller % self.channels.len()) else { bail!("there is no connection") };
+        let mut grpc = Grpc::new(channel.clone());
+        grpc.ready().await.context("connecting")?;
+        let mut request = Request::new(request);
+        let token = self.tokens.get(tenant).context("there is no token for this tenant")?;
+        request.metadata_mut().insert("authorization", token.clone());
+        let codec = tonic_prost::ProstCodec::<Q, R>::default();
+        Ok(grpc.unary(request, PathAndQuery::from_static(path), codec).await?.into_inner())
+    }
+}
