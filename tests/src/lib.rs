@@ -1,1 +1,51 @@
-//! Tests across crates live in `tests/`; this library is empty.
+//! What the end-to-end tests share: a node with its doors open, people who knock at them, and what they ask for.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`node`] | a real node in this process, on a folder and ports of its own |
+//! | [`people`] | who asks, with which roles |
+//! | [`refusal`] | an error as gRPC and JSON tell it, and that both tell the same |
+//! | [`requests`] | short ways to write requests |
+//! | [`story`] | the one story that every door and every log must tell |
+//! | [`disk`] | files: copying, searching, damaging |
+//! | [`skipped`] | saying that a test could not run |
+//!
+//! ```no_run
+//! use daybook_tests::node::Node;
+//! use daybook_tests::people::LEA;
+//! use daybook_tests::requests::{on, place};
+//! use daybook_proto::legal_hold::v1::PlaceHoldResponse;
+//!
+//! # async fn example() {
+//! let node = Node::start().await;
+//! let placed: PlaceHoldResponse = node.ask(&LEA, &place("h", on("ada@example.org"))).await;
+//! # }
+//! ```
+
+pub mod disk;
+pub mod node;
+pub mod people;
+pub mod refusal;
+pub mod requests;
+pub mod skipped;
+pub mod story;
+
+use std::time::{Duration, Instant};
+
+/// How long anything may take that must happen in the end. Generous: it only decides when a test gives up.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Asks again and again until there is an answer.
+///
+/// # Panics
+/// When there is none within [`DEADLINE`].
+pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(started.elapsed() < DEADLINE, "not within {DEADLINE:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
