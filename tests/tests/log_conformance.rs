@@ -95,8 +95,11 @@ mod kafka_settings {
         let target = ["--alter", "--entity-type", "topics", "--entity-name", "changed.decisions"];
         broker.tool(CONFIGS, &[&target[..], &["--add-config", "cleanup.policy=compact"]].concat()).unwrap();
         let refused = KafkaLog::open(broker.log_options("changed", 2)).await.map(|_| ()).unwrap_err();
-        assert!(matches!(&refused, LogError::WrongSettings { topic, wrong }
-            if topic == "changed.decisions" && wrong.contains("cleanup.policy")), "{refused}");
+        assert!(
+            matches!(&refused, LogError::WrongSettings { topic, wrong }
+            if topic == "changed.decisions" && wrong.contains("cleanup.policy")),
+            "{refused}"
+        );
         broker.tool(CONFIGS, &[&target[..], &["--add-config", "cleanup.policy=delete"]].concat()).unwrap();
         assert!(KafkaLog::open(broker.log_options("changed", 2)).await.is_ok(), "mended");
     }

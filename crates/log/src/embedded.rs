@@ -14,14 +14,16 @@ use std::thread::JoinHandle;
 
 use bytes::Bytes;
 use daybook_kernel::id::{Offset, PartitionId};
-use daybook_rocks::{Db, Family, FamilyRef, Memory, ReadOptions, RocksError, Spec, Wal, WriteBatch, WriteOptions, family};
+use daybook_rocks::{
+    Db, Family, FamilyRef, Memory, ReadOptions, RocksError, Spec, Wal, WriteBatch, WriteOptions, family,
+};
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{oneshot, watch};
 
+use crate::LogError;
 use crate::recent::Recent;
 use crate::topic::{Appended, Bounds, Durability, Log, LogReader, RECORD_BYTES_MAX, Record, Topic};
-use crate::LogError;
 
 const META: &str = "meta";
 const META_SHAPE: &[u8] = b"shape";
@@ -118,8 +120,7 @@ impl EmbeddedLog {
 
     /// Opens a log to read it as it is now, whether or not a node has it open. Its name and shape are its own.
     pub fn open_to_read(folder: PathBuf, scratch: PathBuf, memory: &Memory) -> Result<Self, LogError> {
-        let options =
-            EmbeddedOptions { folder, name: String::new(), partitions: 0, recovery: Recovery::default() };
+        let options = EmbeddedOptions { folder, name: String::new(), partitions: 0, recovery: Recovery::default() };
         let db = spec(&options, Wal::Kept).open_to_read(memory, &scratch)?;
         let damaged = |what: &str| LogError::Damaged { what: what.to_owned() };
         let shape = {
@@ -252,9 +253,9 @@ impl Shared {
         let family = self.family(topic)?;
         let mut next = lane.next.lock();
         let offset = *next;
-        self.db.put_cf_opt(&family, key(partition, offset), record, &WriteOptions::default()).map_err(|error| {
-            self.fail("write", &error)
-        })?;
+        self.db
+            .put_cf_opt(&family, key(partition, offset), record, &WriteOptions::default())
+            .map_err(|error| self.fail("write", &error))?;
         *next += 1;
         if topic == Topic::Commands {
             lane.recent.lock().push(Record { offset: Offset(offset), bytes: record.clone() });

@@ -38,7 +38,9 @@ pub mod codes {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LogError {
     /// Another process has it open.
-    #[error("the log in {folder} is in use by another process; stop that one first, or give this one another data folder")]
+    #[error(
+        "the log in {folder} is in use by another process; stop that one first, or give this one another data folder"
+    )]
     InUse {
         /// Where it lies.
         folder: PathBuf,
@@ -50,19 +52,25 @@ pub enum LogError {
         folder: PathBuf,
     },
     /// Its bytes are not what was written.
-    #[error("the log is damaged ({what}); nothing more is written to it; keep a copy of the data folder and see the page of LOG_DAMAGED")]
+    #[error(
+        "the log is damaged ({what}); nothing more is written to it; keep a copy of the data folder and see the page of LOG_DAMAGED"
+    )]
     Damaged {
         /// Where and how.
         what: String,
     },
     /// No space is left.
-    #[error("no space is left for the log ({what}); what was acknowledged is kept; make space and start the node again")]
+    #[error(
+        "no space is left for the log ({what}); what was acknowledged is kept; make space and start the node again"
+    )]
     Full {
         /// What the system said.
         what: String,
     },
     /// It was created otherwise.
-    #[error("the log was created with {found}, but {wanted} is configured; a log keeps its shape for ever: configure what it was created with, or start a new log")]
+    #[error(
+        "the log was created with {found}, but {wanted} is configured; a log keeps its shape for ever: configure what it was created with, or start a new log"
+    )]
     ShapeDiffers {
         /// As it is.
         found: String,
@@ -76,7 +84,9 @@ pub enum LogError {
         what: String,
     },
     /// A record is too large. It was not appended.
-    #[error("a record of {bytes} bytes is larger than the {max} bytes that a log takes; it was not appended; send less at once")]
+    #[error(
+        "a record of {bytes} bytes is larger than the {max} bytes that a log takes; it was not appended; send less at once"
+    )]
     TooLarge {
         /// Its size.
         bytes: usize,
@@ -106,7 +116,9 @@ pub enum LogError {
         next: Offset,
     },
     /// A topic could lose records.
-    #[error("topic {topic} must not be used as it is: {wrong}; mend its settings with kafka-configs, nothing was written to it")]
+    #[error(
+        "topic {topic} must not be used as it is: {wrong}; mend its settings with kafka-configs, nothing was written to it"
+    )]
     WrongSettings {
         /// The topic's full name.
         topic: String,

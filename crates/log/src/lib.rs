@@ -32,4 +32,4 @@ pub use embedded::{EmbeddedLog, EmbeddedOptions, Recovery};
 pub use error::{LogError, codes};
 pub use kafka::{KafkaLog, KafkaOptions};
 pub use memory::MemoryLog;
-pub use topic::{Appended, Bounds, Durability, Log, LogReader, Record, Topic, RECORD_BYTES_MAX};
+pub use topic::{Appended, Bounds, Durability, Log, LogReader, RECORD_BYTES_MAX, Record, Topic};

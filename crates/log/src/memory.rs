@@ -8,8 +8,8 @@ use futures_util::future::{BoxFuture, FutureExt, ready};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::topic::{Appended, Bounds, Durability, Log, LogReader, RECORD_BYTES_MAX, Record, Topic};
 use crate::LogError;
+use crate::topic::{Appended, Bounds, Durability, Log, LogReader, RECORD_BYTES_MAX, Record, Topic};
 
 /// A log in memory.
 #[derive(Clone)]
@@ -36,10 +36,7 @@ impl MemoryLog {
     /// A new log.
     pub fn new(name: &str, partitions: u32) -> Self {
         let lane = || Arc::new(Lane { records: Mutex::default(), next: watch::Sender::new(0) });
-        Self(Arc::new(Inner {
-            name: name.to_owned(),
-            partitions: (0..partitions).map(|_| [lane(), lane()]).collect(),
-        }))
+        Self(Arc::new(Inner { name: name.to_owned(), partitions: (0..partitions).map(|_| [lane(), lane()]).collect() }))
     }
 
     fn lane(&self, topic: Topic, partition: PartitionId) -> Result<&Arc<Lane>, LogError> {

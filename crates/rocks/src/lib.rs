@@ -19,13 +19,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rocksdb::{
-    BlockBasedIndexType, BlockBasedOptions, BoundColumnFamily, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode, LogLevel,
-    Options, WriteBufferManager,
+    BlockBasedIndexType, BlockBasedOptions, BoundColumnFamily, Cache, ColumnFamilyDescriptor, DBCompressionType,
+    DBRecoveryMode, LogLevel, Options, WriteBufferManager,
 };
 
-pub use rocksdb::{
-    self, DBPinnableSlice, Direction, IteratorMode, ReadOptions, Snapshot, WriteBatch, WriteOptions,
-};
+pub use rocksdb::{self, DBPinnableSlice, Direction, IteratorMode, ReadOptions, Snapshot, WriteBatch, WriteOptions};
 
 /// An open database.
 pub type Db = rocksdb::DB;
@@ -244,11 +242,8 @@ impl Spec {
     pub fn open(&self, memory: &Memory) -> Result<Db, RocksError> {
         fs::create_dir_all(&self.folder).map_err(|error| self.create_error(&error))?;
         let options = self.options(memory);
-        let existing = if self.folder.join("CURRENT").exists() {
-            Db::list_cf(&options, &self.folder)?
-        } else {
-            Vec::new()
-        };
+        let existing =
+            if self.folder.join("CURRENT").exists() { Db::list_cf(&options, &self.folder)? } else { Vec::new() };
         Db::open_cf_descriptors(&options, &self.folder, self.descriptors(memory, existing))
             .map_err(|error| self.open_error(error))
     }

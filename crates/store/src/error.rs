@@ -36,7 +36,9 @@ pub enum StoreError {
     )]
     Damaged(String),
     /// It belongs to another log or partition.
-    #[error("the store in {folder} belongs to another log or partition; nothing was written to it; give this log a data folder of its own")]
+    #[error(
+        "the store in {folder} belongs to another log or partition; nothing was written to it; give this log a data folder of its own"
+    )]
     OfAnotherLog {
         /// Where it lies.
         folder: PathBuf,

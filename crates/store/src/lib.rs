@@ -81,11 +81,7 @@ impl Store {
     }
 
     /// Writes what decisions changed, and the head they led to, in one batch.
-    pub fn commit<'a>(
-        &self,
-        writes: impl IntoIterator<Item = &'a WriteSet>,
-        head: &Head,
-    ) -> Result<(), StoreError> {
+    pub fn commit<'a>(&self, writes: impl IntoIterator<Item = &'a WriteSet>, head: &Head) -> Result<(), StoreError> {
         let mut batch = WriteBatch::default();
         // Rows come projection by projection: the family is looked up once for each.
         let mut current = None;

@@ -51,7 +51,9 @@ impl Broker {
             let process = Process::Docker(start_container(port, controller_port)?);
             Self { process, port, folder, java: None }
         } else {
-            bail!("no Kafka: neither the broker's jars (DAYBOOK_KAFKA_LIBS; `make test` fetches them) nor a Docker daemon");
+            bail!(
+                "no Kafka: neither the broker's jars (DAYBOOK_KAFKA_LIBS; `make test` fetches them) nor a Docker daemon"
+            );
         };
         broker.wait_until_ready().await?;
         Ok(broker)

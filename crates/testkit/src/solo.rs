@@ -170,11 +170,8 @@ impl Solo {
         let (due, _) = due_timers(&self.state, self.log_time(), 1).expect("state in memory does not fail");
         let Some(timer) = due.into_iter().next() else { return false };
         let record = self.record(timer.tenant.as_str(), &timer.row.domain, &timer.row.kind, timer.row.payload.to_vec());
-        let origin = v1::TimerOrigin {
-            timer_id: timer.id,
-            due_at: Some(timer.due.to_proto()),
-            set_at: timer.row.set_at,
-        };
+        let origin =
+            v1::TimerOrigin { timer_id: timer.id, due_at: Some(timer.due.to_proto()), set_at: timer.row.set_at };
         self.submit(v1::CommandRecord {
             stream_key: timer.row.stream_key,
             actor: Some(system_actor()),
@@ -244,10 +241,9 @@ impl Solo {
         let mut head = Head::genesis("solo", 1, P0);
         for (offset, bytes) in (0..).zip(&self.records) {
             let before = state.clone();
-            let applied =
-                apply_record(&self.decider, &state, &mut head, P0, Offset(offset), bytes.clone(), Fold::All)
-                    .expect("a recorded decision can be folded")
-                    .expect("a recorded decision is on the chain");
+            let applied = apply_record(&self.decider, &state, &mut head, P0, Offset(offset), bytes.clone(), Fold::All)
+                .expect("a recorded decision can be folded")
+                .expect("a recorded decision is on the chain");
             state.apply(&applied.writes);
             for (place, recorded) in &applied.decisions {
                 let command = &self.commands[place.command.0 as usize];

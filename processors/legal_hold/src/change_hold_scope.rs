@@ -13,8 +13,7 @@ use daybook_proto::legal_hold::v1::{
 use legal_hold_projection::{Event, LegalHold, Tables};
 
 use crate::hold_rules::{
-    about_hold, about_hold_id, after_change, check_other_tenants, governing_updates, hold_of, only_widens,
-    settled_hold,
+    about_hold, about_hold_id, after_change, check_other_tenants, governing_updates, hold_of, only_widens, settled_hold,
 };
 use crate::{codes, parse};
 

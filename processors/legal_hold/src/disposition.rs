@@ -3,9 +3,7 @@
 use daybook_kernel::domain::Moment;
 use daybook_kernel::state::Fault;
 use daybook_kernel::system::Effect;
-use daybook_proto::legal_hold::v1::{
-    DispositionCause, Item, ItemDisposition, ItemsDeferred, ItemsDisposed,
-};
+use daybook_proto::legal_hold::v1::{DispositionCause, Item, ItemDisposition, ItemsDeferred, ItemsDisposed};
 use daybook_proto::privacy::v1::DestroyKeys;
 use legal_hold_projection::hold_index::matching_holds;
 use legal_hold_projection::scope::ItemFacts;
@@ -23,18 +21,16 @@ pub(crate) struct Dispositions {
 
 impl Dispositions {
     /// Deletes an item unless a hold matches it.
-    pub(crate) fn decide(
-        &mut self,
-        tables: &Tables<'_>,
-        item: &Item,
-        cause: DispositionCause,
-    ) -> Result<(), Fault> {
+    pub(crate) fn decide(&mut self, tables: &Tables<'_>, item: &Item, cause: DispositionCause) -> Result<(), Fault> {
         let hold_ids = matching_holds(tables, &ItemFacts::of_item(item), HOLDS_NAMED_MAX)?;
         let has_content = tables.item_content().contains((&item.item_id,))?;
         let is_held = !hold_ids.is_empty();
-        let answer =
-            ItemDisposition { item_id: item.item_id.clone(), cause: cause.into(), hold_ids, has_content };
-        if is_held { self.deferred.push(answer) } else { self.disposed.push(answer) }
+        let answer = ItemDisposition { item_id: item.item_id.clone(), cause: cause.into(), hold_ids, has_content };
+        if is_held {
+            self.deferred.push(answer)
+        } else {
+            self.disposed.push(answer)
+        }
         Ok(())
     }
 

@@ -66,9 +66,8 @@ pub struct ApplyGoverningHold {
 
 impl ApplyGoverningHold {
     fn placed(&self, id: String, ctx: &Context<'_>) -> Event {
-        let time = |time: &Option<prost_types::Timestamp>| {
-            time.as_ref().and_then(|time| Timestamp::from_proto(time).ok())
-        };
+        let time =
+            |time: &Option<prost_types::Timestamp>| time.as_ref().and_then(|time| Timestamp::from_proto(time).ok());
         let is_later = time(&self.hold.start_time).is_some_and(|start| start > ctx.now);
         let state = if is_later { HoldState::Scheduled } else { HoldState::Active };
         let hold = Hold {
@@ -168,7 +167,8 @@ impl Command for RecordTenantHold {
 
     fn decide(&self, tables: &Tables<'_>, _: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         // The answer to an update that a later one has overtaken says nothing about how the hold stands now.
-        let current = tables.holds().get((&self.about.hold_id,))?.is_some_and(|hold| hold.revision == self.about.revision);
+        let current =
+            tables.holds().get((&self.about.hold_id,))?.is_some_and(|hold| hold.revision == self.about.revision);
         if !current {
             return Ok(Vec::new());
         }
@@ -177,10 +177,7 @@ impl Command for RecordTenantHold {
             (true, true) => TenantHoldState::Released,
             (false, _) => TenantHoldState::Refused,
         };
-        let position = Position {
-            partition: PartitionId(self.outcome.partition),
-            offset: Offset(self.outcome.offset),
-        };
+        let position = Position { partition: PartitionId(self.outcome.partition), offset: Offset(self.outcome.offset) };
         Ok(vec![Event::TenantHoldRecorded(TenantHoldRecorded {
             hold_id: self.about.hold_id.clone(),
             tenant_id: self.about.tenant_id.clone(),

@@ -92,11 +92,7 @@ pub(crate) fn about_hold_id(
 }
 
 /// A hold in other tenants needs a token that speaks for each of them, and a permission of its own.
-pub(crate) fn check_other_tenants(
-    ctx: &Context<'_>,
-    hold: &Hold,
-    tenants: &[TenantScope],
-) -> Result<(), Refusal> {
+pub(crate) fn check_other_tenants(ctx: &Context<'_>, hold: &Hold, tenants: &[TenantScope]) -> Result<(), Refusal> {
     if tenants.is_empty() {
         return Ok(());
     }
@@ -113,7 +109,9 @@ pub(crate) fn check_other_tenants(
                  tenant of the hold",
                 ctx.actor.id
             );
-            return Err(Rejection::new(daybook_kernel::code::TENANT_NOT_IN_TOKEN, message).with("tenant_id", tenant).into());
+            return Err(Rejection::new(daybook_kernel::code::TENANT_NOT_IN_TOKEN, message)
+                .with("tenant_id", tenant)
+                .into());
         }
     }
     let question = about_hold("PlaceHoldAcrossTenants", hold).attribute("across_tenants", true);
@@ -125,7 +123,8 @@ pub(crate) fn check_other_tenants(
 
 /// Whether a change covers at least what the hold covers now, for at least as long, in every tenant.
 pub(crate) fn only_widens(hold: &Hold, change: &ScopeChange) -> bool {
-    let wider = |before: Option<&daybook_proto::legal_hold::v1::Scope>, after: &daybook_proto::legal_hold::v1::Scope| {
+    let wider = |before: Option<&daybook_proto::legal_hold::v1::Scope>,
+                 after: &daybook_proto::legal_hold::v1::Scope| {
         before.is_none_or(|before| covers(&compile(after), &compile(before)))
     };
     let own = change.scope.as_ref().is_none_or(|after| wider(hold.scope.as_ref(), after));

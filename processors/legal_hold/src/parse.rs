@@ -67,11 +67,7 @@ pub(crate) fn scope(mut scope: Scope) -> Result<Scope, Violations> {
 }
 
 /// Scopes in other tenants, up to 100, each tenant once.
-pub(crate) fn other_tenants(
-    fields: &mut Fields,
-    field: &str,
-    mut tenants: Vec<TenantScope>,
-) -> Vec<TenantScope> {
+pub(crate) fn other_tenants(fields: &mut Fields, field: &str, mut tenants: Vec<TenantScope>) -> Vec<TenantScope> {
     fields.check(field, tenants.len() <= 100, "must have at most 100 entries");
     for (i, target) in tenants.iter_mut().enumerate() {
         if let Err(problem) = TenantId::parse(&target.tenant_id) {

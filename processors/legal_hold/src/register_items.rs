@@ -44,7 +44,8 @@ impl Batch {
         for item in &self.items {
             match tables.items().get((&item.item_id,))? {
                 Some(row) if matches!(row.state(), ItemState::Disposed | ItemState::Purged) => {
-                    let message = format!("item {} was deleted; nothing was registered; ids are not used again", item.item_id);
+                    let message =
+                        format!("item {} was deleted; nothing was registered; ids are not used again", item.item_id);
                     return Err(Rejection::new(codes::ITEM_DISPOSED, message).with("item_id", &item.item_id).into());
                 }
                 Some(row) if row.content_digest == item_digest(item) => unchanged_count += 1,
@@ -74,8 +75,7 @@ fn no_such_class(class: &str) -> Rejection {
         "there is no retention class {class:?}; nothing was registered; define it first with \
          `daybook retention set {class} --period 7y`"
     );
-    Rejection::new(legal_hold_projection::codes::RETENTION_CLASS_NOT_FOUND, message)
-        .with("retention_class_id", class)
+    Rejection::new(legal_hold_projection::codes::RETENTION_CLASS_NOT_FOUND, message).with("retention_class_id", class)
 }
 
 /// What policies may look at when a command is about items.

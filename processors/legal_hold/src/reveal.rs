@@ -110,11 +110,8 @@ impl Command for RevealEntities {
             let Event::EntitiesRevealed(event) = event else { continue };
             for pseudonym in &event.pseudonyms {
                 let sealed = tables.entities().get((pseudonym,))?;
-                let entity = sealed.map(|sealed| Entity {
-                    id: pseudonym.clone(),
-                    sealed: Some(sealed),
-                    ..Default::default()
-                });
+                let entity =
+                    sealed.map(|sealed| Entity { id: pseudonym.clone(), sealed: Some(sealed), ..Default::default() });
                 entities.push(RevealedEntity { pseudonym: pseudonym.clone(), entity });
             }
         }

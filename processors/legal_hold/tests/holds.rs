@@ -394,7 +394,9 @@ fn registering_again_is_passed_over_and_registering_otherwise_is_refused() {
     let first = item(&acme, "a");
     acme.register(first.clone()).accepted();
     let again = acme.register(first.clone()).events();
-    assert!(matches!(&again[..], [Event::ItemsRegistered(event)] if event.items.is_empty() && event.unchanged_count == 1));
+    assert!(
+        matches!(&again[..], [Event::ItemsRegistered(event)] if event.items.is_empty() && event.unchanged_count == 1)
+    );
     let other = Item { data_category: "hr".into(), ..first.clone() };
     assert_eq!(acme.register(other).code(), "ITEM_CONFLICT");
     let nowhere = Item { item_id: "b".into(), retention_class_id: "none".into(), ..first.clone() };
@@ -464,20 +466,19 @@ fn wrong_fields_are_all_named() {
 fn roles_may_do_what_the_policies_that_ship_say() {
     let mut acme = Acme::new();
     acme.register(item(&acme, "a")).accepted();
-    let request = PlaceHoldRequest {
-        name: "x".into(),
-        reason: "x".into(),
-        scope: Some(on("ada")),
-        ..Default::default()
-    };
+    let request =
+        PlaceHoldRequest { name: "x".into(), reason: "x".into(), scope: Some(on("ada")), ..Default::default() };
     for (role, may) in
         [("legal", true), ("admin", false), ("auditor", false), ("records-manager", false), ("service", false)]
     {
         let answer = acme.ask("PlaceHold", &request, "someone", role);
         if may {
             let events = answer.events();
-            assert!(matches!(&events[..], [Event::HoldPlaced(event)]
-                if event.hold.as_ref().unwrap().hold_id.starts_with("hold-0-")), "an id is made");
+            assert!(
+                matches!(&events[..], [Event::HoldPlaced(event)]
+                if event.hold.as_ref().unwrap().hold_id.starts_with("hold-0-")),
+                "an id is made"
+            );
         } else {
             assert_eq!(answer.code(), "POLICY_DENIED", "{role}");
         }
@@ -494,14 +495,23 @@ fn every_change_stands_in_the_audit() {
     acme.dispose(&["a"]).accepted();
     acme.release("h");
     acme.solo.settle();
-    let entries: Vec<_> =
-        acme.tables().audit().scan(daybook_kernel::key::All).map(|row| row.unwrap().1).collect();
+    let entries: Vec<_> = acme.tables().audit().scan(daybook_kernel::key::All).map(|row| row.unwrap().1).collect();
     let actions: Vec<_> = entries.iter().map(AuditEntry::action).collect();
     use AuditAction::*;
-    assert_eq!(actions, [
-        RetentionClassSet, RetentionClassSet, HoldPlaced, ItemsDeferred, ChangeRequested, ChangeApproved, HoldReleased,
-        ItemsDisposed, KeysDestroyed
-    ]);
+    assert_eq!(
+        actions,
+        [
+            RetentionClassSet,
+            RetentionClassSet,
+            HoldPlaced,
+            ItemsDeferred,
+            ChangeRequested,
+            ChangeApproved,
+            HoldReleased,
+            ItemsDisposed,
+            KeysDestroyed
+        ]
+    );
     let approved = &entries[5];
     assert_eq!((approved.actor_id.as_str(), approved.hold_id.as_str(), approved.matter_id.as_str()), ("leo", "h", "h"));
     assert_eq!(approved.command_hash.len(), 64);

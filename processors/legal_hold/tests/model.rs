@@ -20,16 +20,40 @@ use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
 enum Step {
-    Register { item: u8, entity: u8, category: u8, age_days: u8 },
-    Place { hold: u8, scope: (Option<u8>, Option<u8>, Option<u8>), release_delay_days: u8 },
-    Rescope { hold: u8, entity: u8 },
-    Release { hold: u8 },
-    Cancel { hold: u8 },
-    Dispose { item: u8 },
-    Period { days: u8 },
-    Wait { days: u8 },
+    Register {
+        item: u8,
+        entity: u8,
+        category: u8,
+        age_days: u8,
+    },
+    Place {
+        hold: u8,
+        scope: (Option<u8>, Option<u8>, Option<u8>),
+        release_delay_days: u8,
+    },
+    Rescope {
+        hold: u8,
+        entity: u8,
+    },
+    Release {
+        hold: u8,
+    },
+    Cancel {
+        hold: u8,
+    },
+    Dispose {
+        item: u8,
+    },
+    Period {
+        days: u8,
+    },
+    Wait {
+        days: u8,
+    },
     /// Timers and effects take some of their steps; the rest stays for later, as after a crash.
-    Work { steps: u8 },
+    Work {
+        steps: u8,
+    },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -174,7 +198,8 @@ fn take(acme: &mut Acme, model: &mut Model, step: &Step) {
             };
             let (entity, category) = (new.entities[0].id.clone(), new.data_category.clone());
             if let Some(Outcome::Accepted(accepted)) = acme.register(new).0.outcome {
-                let Event::ItemsRegistered(event) = daybook_kernel::domain::EventSet::decode(&accepted.events[0]).unwrap()
+                let Event::ItemsRegistered(event) =
+                    daybook_kernel::domain::EventSet::decode(&accepted.events[0]).unwrap()
                 else {
                     panic!("registered")
                 };
@@ -221,7 +246,8 @@ fn take(acme: &mut Acme, model: &mut Model, step: &Step) {
             approve_if_asked(acme, &id);
         }
         Step::Cancel { hold } => {
-            let request = CancelReleaseRequest { hold_id: format!("h{hold}"), reason: "r".into(), ..Default::default() };
+            let request =
+                CancelReleaseRequest { hold_id: format!("h{hold}"), reason: "r".into(), ..Default::default() };
             acme.ask("CancelRelease", &request, "lea", "legal");
         }
         Step::Dispose { item } => {

@@ -154,4 +154,3 @@ pub(crate) fn invalid(problems: &[PolicyProblem]) -> Rejection {
     let message = format!("the policy set has mistakes and was not published; {}", first.unwrap_or_default());
     Rejection { violations, ..Rejection::new(codes::POLICY_SET_INVALID, message) }
 }
-

@@ -40,7 +40,8 @@ impl Change {
     fn decide(&self, tables: &Tables<'_>, ctx: &Context<'_>, to: TenantState) -> Result<Vec<Event>, Refusal> {
         let id = &self.tenant_id;
         let missing = || {
-            let message = format!("there is no tenant {id:?}; nothing was changed; list them with `daybook tenant list`");
+            let message =
+                format!("there is no tenant {id:?}; nothing was changed; list them with `daybook tenant list`");
             Rejection::new(platform_projection::codes::TENANT_NOT_FOUND, message)
         };
         let tenant = tables.tenants().get((id,))?.ok_or_else(missing)?;

@@ -1,5 +1,7 @@
 //! Moving the log's clock, one case each.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::time::Duration;

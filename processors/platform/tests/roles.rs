@@ -1,5 +1,7 @@
 //! Who may do what on the platform, under the policies that ship and those of development nodes.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod common;
 
 use bytes::Bytes;

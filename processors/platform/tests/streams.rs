@@ -1,5 +1,7 @@
 //! Stream keys that are parked and let go on, one case each.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod common;
 
 use common::*;

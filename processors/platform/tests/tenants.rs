@@ -1,5 +1,7 @@
 //! Creating, suspending and resuming tenants, one case each.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod common;
 
 use common::partitions::Partitions;

@@ -35,7 +35,6 @@ mod kafka {
         with_a_held_item(&node).await;
         node.settle().await;
 
-        let t0 = std::time::Instant::now();
         broker.stop();
         let request = PlaceHoldRequest { command_id: new_id(), ..place("meanwhile", on(ADA)) };
         let call = node.http().post(node.url("PlaceHold")).bearer_auth(node.token(&LEA));
@@ -43,22 +42,18 @@ mod kafka {
         let refusal = Answer::of(call.body(to_json(&request).to_string()).send().await.unwrap()).await.refusal();
         let expected = ["OUTCOME_UNKNOWN", "LOG_UNAVAILABLE", "PARTITION_UNAVAILABLE"];
         assert!(expected.contains(&refusal.code.as_str()), "{refusal:?}");
-        eprintln!("T {:?} refused", t0.elapsed());
         eventually("the node says that it is not ready", async || {
             let ready = reqwest::get(format!("http://{}/readyz", node.running.metrics_address)).await.unwrap();
             (ready.status().as_u16() == 503).then_some(())
         })
         .await;
 
-        eprintln!("T {:?} not ready", t0.elapsed());
         broker.restart().await.unwrap();
-        eprintln!("T {:?} back", t0.elapsed());
         // The same command again, as the error says: decided once, however often it got there.
         let placed = eventually("the command is decided", async || {
             node.try_ask::<_, PlaceHoldResponse>(&LEA, &request).await.ok()
         })
         .await;
-        eprintln!("T {:?} placed", t0.elapsed());
         assert_eq!(placed.hold.unwrap().state(), HoldState::Active);
         node.settle().await;
         let audit: ListAuditEntriesResponse =
@@ -66,13 +61,11 @@ mod kafka {
         assert_eq!(audit.entries.len(), 1, "placed once");
         let gate: CheckDispositionResponse = node.ask(&RITA, &check(&["a"], None)).await;
         assert_eq!(gate.results[0].hold_ids, ["h", "meanwhile"]);
-        eprintln!("T {:?} asked", t0.elapsed());
         let ready = eventually("the node is ready again", async || {
             let ready = reqwest::get(format!("http://{}/readyz", node.running.metrics_address)).await.unwrap();
             (ready.status().as_u16() == 200).then_some(())
         });
         ready.await;
-        eprintln!("T {:?} ready", t0.elapsed());
         node.stop().await;
     }
 }

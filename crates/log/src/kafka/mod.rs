@@ -24,8 +24,8 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{ClientContext, Offset as KafkaOffset, TopicPartitionList};
 
-use crate::topic::{Appended, Bounds, Durability, Log, LogReader, RECORD_BYTES_MAX, Topic};
 use crate::LogError;
+use crate::topic::{Appended, Bounds, Durability, Log, LogReader, RECORD_BYTES_MAX, Topic};
 
 use append::{Appender, Tail};
 use read::Consumers;
@@ -113,9 +113,8 @@ impl Clients {
     fn bounds(&self, topic: Topic, partition: PartitionId) -> Result<Bounds, LogError> {
         let number = kafka_partition(partition);
         let client = self.admin.inner();
-        let (low, high) = client
-            .fetch_watermarks(&self.topic(topic), number, REQUEST_TIMEOUT)
-            .map_err(|error| from_kafka(&error))?;
+        let (low, high) =
+            client.fetch_watermarks(&self.topic(topic), number, REQUEST_TIMEOUT).map_err(|error| from_kafka(&error))?;
         let offset = |offset: i64| Offset(u64::try_from(offset).unwrap_or_default());
         Ok(Bounds { first: offset(low), next: offset(high) })
     }
@@ -162,9 +161,10 @@ fn client_config(options: &KafkaOptions) -> Result<ClientConfig, LogError> {
 /// What concerns producers only.
 fn producer_config(options: &KafkaOptions) -> Result<ClientConfig, LogError> {
     let mut config = client_config(options)?;
-    for (name, value) in FIXED.iter().filter(|(name, _)| {
-        matches!(*name, "enable.idempotence" | "acks" | "max.in.flight.requests.per.connection")
-    }) {
+    for (name, value) in FIXED
+        .iter()
+        .filter(|(name, _)| matches!(*name, "enable.idempotence" | "acks" | "max.in.flight.requests.per.connection"))
+    {
         config.set(*name, *value);
     }
     // No waiting for more: what is appended while a request is in flight forms the next one.
@@ -181,9 +181,10 @@ fn producer_config(options: &KafkaOptions) -> Result<ClientConfig, LogError> {
 /// What concerns consumers only.
 fn consumer_config(options: &KafkaOptions, topic: Topic) -> Result<ClientConfig, LogError> {
     let mut config = client_config(options)?;
-    for (name, value) in FIXED.iter().filter(|(name, _)| {
-        !matches!(*name, "enable.idempotence" | "acks" | "max.in.flight.requests.per.connection")
-    }) {
+    for (name, value) in FIXED
+        .iter()
+        .filter(|(name, _)| !matches!(*name, "enable.idempotence" | "acks" | "max.in.flight.requests.per.connection"))
+    {
         config.set(*name, *value);
     }
     // Assignments are explicit and nothing is committed; librdkafka wants a group's name all the same.
@@ -285,7 +286,8 @@ impl Log for KafkaLog {
             list.add_partition_offset(&topic, partition, KafkaOffset::Offset(before))
                 .map_err(|error| from_kafka(&error))?;
             let options = AdminOptions::new().operation_timeout(Some(REQUEST_TIMEOUT));
-            let trimmed = self.clients.admin.delete_records(&list, &options).await.map_err(|error| from_kafka(&error))?;
+            let trimmed =
+                self.clients.admin.delete_records(&list, &options).await.map_err(|error| from_kafka(&error))?;
             for element in trimmed.elements() {
                 element.error().map_err(|error| from_kafka(&error))?;
             }

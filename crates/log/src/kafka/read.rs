@@ -77,8 +77,7 @@ impl Consumers {
             }
         }
         let config = consumer_config(&self.clients.options, topic)?;
-        let consumer =
-            BaseConsumer::from_config_and_context(&config, Reports).map_err(|error| from_kafka(&error))?;
+        let consumer = BaseConsumer::from_config_and_context(&config, Reports).map_err(|error| from_kafka(&error))?;
         let lane = Arc::new(Lane {
             topic,
             consumer: Arc::new(consumer),

@@ -29,8 +29,7 @@ pub(super) async fn check(clients: &Arc<Clients>) -> Result<(), LogError> {
             (Some(found), _) if found == wanted => {}
             (Some(found), _) => {
                 let name = clients.topic(topic);
-                let (found, wanted) =
-                    (format!("{found} partitions in topic {name}"), format!("{wanted} partitions"));
+                let (found, wanted) = (format!("{found} partitions in topic {name}"), format!("{wanted} partitions"));
                 return Err(LogError::ShapeDiffers { found, wanted });
             }
             (None, Some(replication)) => create(clients, topic, replication).await?,
@@ -119,10 +118,7 @@ async fn check_settings(clients: &Clients, topic: Topic) -> Result<(), LogError>
     if wrong.is_empty() { Ok(()) } else { Err(LogError::WrongSettings { topic: name, wrong: wrong.join(", ") }) }
 }
 
-fn wrong_settings<'a>(
-    setting: impl Fn(&str) -> Option<&'a ConfigEntry>,
-    min_insync_replicas: u16,
-) -> Vec<String> {
+fn wrong_settings<'a>(setting: impl Fn(&str) -> Option<&'a ConfigEntry>, min_insync_replicas: u16) -> Vec<String> {
     let value = |name: &str| setting(name).and_then(|entry| entry.value.clone()).unwrap_or_default();
     let mut wrong = Vec::new();
     for (name, required) in REQUIRED {
