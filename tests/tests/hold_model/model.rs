@@ -85,7 +85,7 @@ impl Model {
     pub fn is_held(&self, item: &ItemModel) -> bool {
         self.holds.values().any(|scope| {
             scope.entity.as_ref().is_none_or(|entity| *entity == item.entity)
-                && (scope.category.is_none() || item.category.starts_with("c"))
+                && scope.category.as_ref().is_none_or(|category| *category == item.category)
         })
     }
 

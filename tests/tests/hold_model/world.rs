@@ -119,10 +119,11 @@ pub struct World {
     clock: StillClock,
     decider: Decider,
     memory: Memory,
-    folder: tempfile::TempDir,
     /// How many nodes there were before this one.
     ended: u32,
     running: Option<Running>,
+    /// Where the stores lie. After the node, which closes its stores before they go.
+    folder: tempfile::TempDir,
     /// What goes wrong with the next appends.
     troubles: Arc<Mutex<VecDeque<(Topic, AppendFault)>>>,
     callers: Vec<Caller>,
