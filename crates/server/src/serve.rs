@@ -15,6 +15,7 @@ use daybook_kernel::authorisation::Authority;
 use daybook_kernel::code::Code;
 use daybook_kernel::decide::Decider;
 use daybook_kernel::id::{Offset, PartitionId};
+use daybook_kernel::registry::Registry;
 use daybook_log::{EmbeddedLog, EmbeddedOptions, KafkaLog, KafkaOptions, Log, LogError, Recovery, Topic};
 use daybook_policy::Cedar;
 use daybook_privacy::{EmbeddedKeyRing, KeyRing, MasterKey, Opener, PrivacyError, Sealer};
@@ -137,9 +138,10 @@ impl Running {
         if let Err(reason) = node.ready().await {
             // Whatever can be read is still served: an operator wants to see how it stands.
             tracing::error!(reason, "not every partition can be led");
-        } else {
-            bootstrap::policies(&node, &registry, config.node.development).await?;
-            welcome(&config, &node).await?;
+        } else if let Err(error) = set_up(&config, &node, &registry).await {
+            // Afterwards the data folder is free again.
+            node.stop(config.node.shutdown_seconds).await;
+            return Err(error);
         }
 
         let nearly_full = Arc::new(AtomicBool::new(false));
@@ -319,6 +321,12 @@ async fn open_keys(config: &Config, log: &dyn Log, memory: &Memory) -> Result<Ar
         }
     }
     Ok(Arc::new(EmbeddedKeyRing::open(&folder, master_key(config)?, memory)?))
+}
+
+/// What a new log needs before anybody can use it.
+async fn set_up(config: &Config, node: &Arc<Node>, registry: &Registry) -> Result<(), StartError> {
+    bootstrap::policies(node, registry, config.node.development).await?;
+    welcome(config, node).await
 }
 
 /// Says what kind of node this is, and gives a development node its first tenant.
