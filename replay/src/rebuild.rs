@@ -14,7 +14,7 @@ use daybook_kernel::state::{Layered, WriteSet, digest};
 use daybook_kernel::time::Timestamp;
 use daybook_log::{Log, Topic};
 use daybook_rocks::Memory;
-use daybook_store::{ProjectionVersion, Store};
+use daybook_store::{ProjectionVersion, RocksStore, RocksStores};
 
 use crate::chunk::Chunks;
 use crate::{Progress, ReplayError};
@@ -131,13 +131,16 @@ pub(crate) fn open_store(
     partition: PartitionId,
     folder: &Path,
     memory: &Memory,
-) -> Result<(Arc<Store>, Head), ReplayError> {
+) -> Result<(Arc<RocksStore>, Head), ReplayError> {
     let genesis = Head::genesis(log.name(), log.partitions(), partition);
     let projections = ProjectionVersion::of_release(decider.registry());
-    let folder = folder.join(format!("{:04}", partition.0));
-    let (store, head) = Store::open(&folder, &genesis, &projections, memory)?;
+    let stores = RocksStores { folder: folder.to_owned(), memory: memory.clone() };
+    let (store, head) = stores.open(partition, &genesis, &projections)?;
     if head != genesis {
-        let what = format!("{} holds a store already; a rebuild needs a new folder", folder.display());
+        let what = format!(
+            "{} holds a store of partition {partition} already; a rebuild needs a new folder",
+            folder.display()
+        );
         return Err(daybook_store::StoreError::Failed(what).into());
     }
     Ok((Arc::new(store), head))

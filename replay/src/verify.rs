@@ -13,7 +13,7 @@ use daybook_kernel::state::{Layered, WriteSet};
 use daybook_log::{Log, Record, Topic};
 use daybook_proto::log::v1::{self, decision::Outcome};
 use daybook_rocks::Memory;
-use daybook_store::Store;
+use daybook_store::RocksStore;
 use prost::Message;
 
 use crate::chunk::{Chunks, OneByOne};
@@ -109,7 +109,7 @@ pub async fn verify(
 
 struct Again<'a> {
     decider: &'a Decider,
-    store: Arc<Store>,
+    store: Arc<RocksStore>,
     pending: WriteSet,
     remembered: Remembered,
     verified: Verified,

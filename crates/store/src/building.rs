@@ -8,19 +8,18 @@ use daybook_rocks::{Family, FamilyRef, RocksError, Spec, WriteBatch, family};
 
 use crate::families::{ProjectionVersion, family_name};
 use crate::read::{bounds, get, scan};
-use crate::{Store, StoreError, write};
+use crate::{Building, RocksStore, StoreError, write};
 
-/// A projection that is being built. It reads as a state that holds nothing but itself, and is forgotten when it is
-/// dropped before [`Building::swap_in`].
-pub struct Building {
-    store: Arc<Store>,
+/// A projection that is being built, see [`Building`].
+pub struct RocksBuilding {
+    store: Arc<RocksStore>,
     built: ProjectionVersion,
     family: String,
     swapped: bool,
 }
 
-impl Building {
-    pub(crate) fn start(store: Arc<Store>, projection: ProjectionId) -> Result<Self, StoreError> {
+impl RocksBuilding {
+    pub(crate) fn start(store: Arc<RocksStore>, projection: ProjectionId) -> Result<Self, StoreError> {
         let unknown = || StoreError::Failed(format!("there is no projection {}", projection.0));
         let (serving, wanted_version) = store.families.version(projection).ok_or_else(unknown)?;
         let built = ProjectionVersion { generation: serving.generation + 1, version: wanted_version, ..serving };
@@ -32,22 +31,21 @@ impl Building {
         Ok(Self { store, built, family, swapped: false })
     }
 
-    /// What is being built.
-    pub fn projection(&self) -> &ProjectionVersion {
-        &self.built
-    }
-
     fn family(&self) -> Result<FamilyRef<'_>, StoreError> {
         Ok(family(&self.store.db, &self.family)?)
     }
+}
 
-    /// Writes what decisions changed in this projection; what they changed elsewhere is passed over.
-    pub fn write<'a>(&self, writes: impl IntoIterator<Item = &'a WriteSet>) -> Result<(), StoreError> {
+impl Building for RocksBuilding {
+    fn projection(&self) -> &ProjectionVersion {
+        &self.built
+    }
+
+    fn write(&self, writes: &WriteSet) -> Result<(), StoreError> {
         let mut batch = WriteBatch::default();
         let family = self.family()?;
-        for (projection, key, value) in writes.into_iter().flat_map(WriteSet::iter) {
+        for (_, key, value) in writes.iter().filter(|(projection, ..)| *projection == self.built.id) {
             match value {
-                _ if projection != self.built.id => {}
                 Some(value) => batch.put_cf(&family, key, value),
                 None => batch.delete_cf(&family, key),
             }
@@ -55,15 +53,12 @@ impl Building {
         write(&self.store.db, batch)
     }
 
-    /// How many rows it has, as RocksDB estimates it.
-    pub fn estimated_rows(&self) -> Result<u64, StoreError> {
+    fn estimated_rows(&self) -> Result<u64, StoreError> {
         let rows = self.store.db.property_int_value_cf(&self.family()?, "rocksdb.estimate-num-keys");
         Ok(rows.map_err(RocksError::from)?.unwrap_or_default())
     }
 
-    /// Lets it serve from now on. Only the writer of the store may call this, when both projections stand at the same
-    /// head.
-    pub fn swap_in(mut self) -> Result<(), StoreError> {
+    fn swap_in(mut self: Box<Self>) -> Result<(), StoreError> {
         let before = self.store.families.swap(&self.store.db, &self.built)?;
         self.swapped = true;
         // A crash must find the one or the other: the rows that serve now are on disk before those of before go.
@@ -75,7 +70,7 @@ impl Building {
     }
 }
 
-impl Drop for Building {
+impl Drop for RocksBuilding {
     fn drop(&mut self) {
         if !self.swapped
             && let Err(error) = self.store.db.drop_cf(&self.family).map_err(RocksError::from)
@@ -86,7 +81,7 @@ impl Drop for Building {
     }
 }
 
-impl Read for Building {
+impl Read for RocksBuilding {
     fn get(&self, projection: ProjectionId, key: &[u8]) -> Result<Option<Bytes>, Fault> {
         if projection != self.built.id {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! The state of one partition on RocksDB.
+//! The state of a partition: what it must keep ([`Store`]), and how RocksDB keeps it ([`RocksStore`]).
 //!
 //! Rows and head are written together in one batch, without a write-ahead log: the log is the write-ahead log. After a
 //! crash a store is at some earlier head, whole, and catches up by reading the log. All column families are flushed
@@ -11,23 +11,25 @@
 //! tables ask for.
 
 mod building;
+mod contract;
 mod error;
 mod families;
 mod read;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use daybook_kernel::chain::Head;
 use daybook_kernel::hash::Hash;
-use daybook_kernel::id::{Epoch, Offset};
-use daybook_kernel::state::{ProjectionId, WriteSet};
+use daybook_kernel::id::{Epoch, Offset, PartitionId};
+use daybook_kernel::state::{ProjectionId, Read, WriteSet};
 use daybook_kernel::time::Timestamp;
 use daybook_proto::system::v1::HeadRow;
 use daybook_rocks::{Db, Family, Memory, ReadOptions, RocksError, Spec, Wal, WriteBatch, WriteOptions, family};
 use prost::Message;
 
-pub use building::Building;
+pub use building::RocksBuilding;
+pub use contract::{Building, Store, Stores};
 pub use error::{StoreError, codes};
 pub use families::ProjectionVersion;
 pub use read::{Live, Snapshot};
@@ -38,15 +40,47 @@ const META: &str = "meta";
 const HEAD: &[u8] = b"head";
 const GENESIS: &[u8] = b"genesis";
 
-/// The state of one partition.
-pub struct Store {
+/// Stores on a local disk, one folder each.
+pub struct RocksStores {
+    /// Where the folders lie.
+    pub folder: PathBuf,
+    /// Memory that they share.
+    pub memory: Memory,
+}
+
+impl RocksStores {
+    /// See [`Stores::open`].
+    pub fn open(
+        &self,
+        partition: PartitionId,
+        genesis: &Head,
+        projections: &[ProjectionVersion],
+    ) -> Result<(RocksStore, Head), StoreError> {
+        RocksStore::open(&self.folder.join(format!("{:04}", partition.0)), genesis, projections, &self.memory)
+    }
+}
+
+impl Stores for RocksStores {
+    fn open(
+        &self,
+        partition: PartitionId,
+        genesis: &Head,
+        projections: &[ProjectionVersion],
+    ) -> Result<(Arc<dyn Store>, Head), StoreError> {
+        let (store, head) = self.open(partition, genesis, projections)?;
+        Ok((Arc::new(store), head))
+    }
+}
+
+/// The state of one partition on RocksDB.
+pub struct RocksStore {
     db: Db,
     families: Families,
     memory: Memory,
     read_options: ReadOptions,
 }
 
-impl Store {
+impl RocksStore {
     /// Opens the store of a partition, creating it if there is none. `genesis` is the head of the empty log: a store
     /// that belongs to another log or partition is refused. `projections` are those that this release folds.
     pub fn open(
@@ -137,10 +171,40 @@ impl Store {
         let rows = self.db.property_int_value_cf(&family, "rocksdb.estimate-num-keys").map_err(RocksError::from)?;
         Ok(rows.unwrap_or_default())
     }
+}
 
-    /// Starts to build a projection anew, beside the live one.
-    pub fn build(self: &Arc<Self>, projection: ProjectionId) -> Result<Building, StoreError> {
-        Building::start(Arc::clone(self), projection)
+impl Store for RocksStore {
+    fn commit(&self, writes: &[&WriteSet], head: &Head) -> Result<(), StoreError> {
+        self.commit(writes.iter().copied(), head)
+    }
+
+    fn live(&self) -> Box<dyn Read + '_> {
+        Box::new(self.live())
+    }
+
+    fn snapshot(&self) -> Result<(Box<dyn Read + '_>, Head), StoreError> {
+        let (snapshot, head) = self.snapshot()?;
+        Ok((Box::new(snapshot), head))
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        self.flush()
+    }
+
+    fn outdated(&self) -> Vec<ProjectionId> {
+        self.outdated()
+    }
+
+    fn projections(&self) -> Vec<ProjectionVersion> {
+        self.projections()
+    }
+
+    fn estimated_rows(&self, projection: ProjectionId) -> Result<u64, StoreError> {
+        self.estimated_rows(projection)
+    }
+
+    fn build(self: Arc<Self>, projection: ProjectionId) -> Result<Box<dyn Building>, StoreError> {
+        Ok(Box::new(RocksBuilding::start(self, projection)?))
     }
 }
 

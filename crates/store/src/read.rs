@@ -6,16 +6,16 @@ use daybook_kernel::state::{self, Direction, Fault, ProjectionId, Read, Rows, Sp
 use daybook_rocks::rocksdb::{DBRawIteratorWithThreadMode, SnapshotWithThreadMode};
 use daybook_rocks::{Db, FamilyRef, ReadOptions, RocksError, family};
 
-use crate::{HEAD, META, Store, StoreError, decode_head};
+use crate::{HEAD, META, RocksStore, StoreError, decode_head};
 
 /// The state as it is, changing under the reader's eyes. For the one who writes it.
 #[derive(Clone, Copy)]
 pub struct Live<'a> {
-    store: &'a Store,
+    store: &'a RocksStore,
 }
 
 impl<'a> Live<'a> {
-    pub(crate) fn new(store: &'a Store) -> Self {
+    pub(crate) fn new(store: &'a RocksStore) -> Self {
         Self { store }
     }
 }
@@ -36,7 +36,7 @@ impl Read for Live<'_> {
 
 /// The state as it was at one head.
 pub struct Snapshot<'a> {
-    store: &'a Store,
+    store: &'a RocksStore,
     snapshot: SnapshotWithThreadMode<'a, Db>,
     /// The families that served at that moment. One that is swapped in later was written later: to this snapshot it
     /// would look empty, and nothing would seem to be held.
@@ -44,7 +44,7 @@ pub struct Snapshot<'a> {
 }
 
 impl<'a> Snapshot<'a> {
-    pub(crate) fn new(store: &'a Store) -> Result<Self, StoreError> {
+    pub(crate) fn new(store: &'a RocksStore) -> Result<Self, StoreError> {
         let (families, snapshot) = store.families.serving_while(&store.db, || store.db.snapshot())?;
         Ok(Self { store, snapshot, families })
     }

@@ -20,8 +20,8 @@ fn genesis() -> Head {
     Head::genesis("test", 1, PartitionId(0))
 }
 
-fn open(folder: &Path) -> (Arc<Store>, Head) {
-    let (store, head) = Store::open(folder, &genesis(), &projections(1), &Memory::default()).unwrap();
+fn open(folder: &Path) -> (Arc<RocksStore>, Head) {
+    let (store, head) = RocksStore::open(folder, &genesis(), &projections(1), &Memory::default()).unwrap();
     (Arc::new(store), head)
 }
 
@@ -115,7 +115,7 @@ fn the_store_of_another_log_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()));
     let other = Head::genesis("other", 1, PartitionId(0));
-    let refused = Store::open(folder.path(), &other, &projections(1), &Memory::default()).map(|_| ());
+    let refused = RocksStore::open(folder.path(), &other, &projections(1), &Memory::default()).map(|_| ());
     assert!(matches!(refused, Err(StoreError::OfAnotherLog { .. })), "{refused:?}");
 }
 
@@ -125,11 +125,12 @@ fn a_projection_is_built_beside_the_live_one_and_swapped() {
     let (store, _) = open(folder.path());
     store.commit([&set(&[("a", Some("wrong")), ("b", Some("2")), ("z", Some("left over"))])], &at(3)).unwrap();
 
-    let building = store.build(P).unwrap();
-    assert!(store.build(P).is_err(), "one build at a time");
+    let building = Arc::clone(&store).build(P).unwrap();
+    assert!(Arc::clone(&store).build(P).is_err(), "one build at a time");
     let mut elsewhere = WriteSet::default();
     elsewhere.put(ProjectionId::SYSTEM, b"s".to_vec(), b"1".to_vec());
-    building.write([&set(&[("a", Some("1")), ("b", Some("2")), ("c", Some("3"))]), &elsewhere]).unwrap();
+    building.write(&set(&[("a", Some("1")), ("b", Some("2")), ("c", Some("3"))])).unwrap();
+    building.write(&elsewhere).unwrap();
     assert_eq!(building.get(P, b"a").unwrap().unwrap(), "1");
     assert_eq!(building.get(ProjectionId::SYSTEM, b"s").unwrap(), None, "only itself");
     assert_eq!(store.live().get(P, b"a").unwrap().unwrap(), "wrong", "the live one serves");
@@ -151,8 +152,8 @@ fn a_snapshot_goes_on_seeing_the_projection_that_served_when_it_was_taken() {
     let (store, _) = open(folder.path());
     store.commit([&set(&[("a", Some("1")), ("b", Some("2"))])], &at(2)).unwrap();
     let (snapshot, head) = store.snapshot().unwrap();
-    let building = store.build(P).unwrap();
-    building.write([&set(&[("a", Some("1")), ("b", Some("2"))])]).unwrap();
+    let building = Arc::clone(&store).build(P).unwrap();
+    building.write(&set(&[("a", Some("1")), ("b", Some("2"))])).unwrap();
     building.swap_in().unwrap();
     store.commit([&set(&[("c", Some("3"))])], &at(3)).unwrap();
     assert_eq!(head, at(2));
@@ -172,8 +173,8 @@ fn after_a_crash_behind_a_swap_rows_and_head_belong_together() {
     store.commit([&set(&[("a", Some("1")), ("b", Some("2"))])], &at(2)).unwrap();
     store.flush().unwrap();
     store.commit([&set(&[("c", Some("3"))])], &at(3)).unwrap();
-    let building = store.build(P).unwrap();
-    building.write([&set(&[("a", Some("1")), ("b", Some("2")), ("c", Some("3"))])]).unwrap();
+    let building = Arc::clone(&store).build(P).unwrap();
+    building.write(&set(&[("a", Some("1")), ("b", Some("2")), ("c", Some("3"))])).unwrap();
     building.swap_in().unwrap();
     // What the old rows lay in goes in the background: a copy during which nothing went is what a crash leaves.
     let names = || {
@@ -199,9 +200,9 @@ fn after_a_crash_behind_a_swap_rows_and_head_belong_together() {
 fn a_build_that_is_given_up_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path());
-    drop(store.build(P).unwrap());
-    let building = store.build(P).unwrap();
-    building.write([&set(&[("a", Some("1"))])]).unwrap();
+    drop(Arc::clone(&store).build(P).unwrap());
+    let building = Arc::clone(&store).build(P).unwrap();
+    building.write(&set(&[("a", Some("1"))])).unwrap();
     std::mem::forget(building);
     store.flush().unwrap();
     drop(store);
@@ -213,7 +214,7 @@ fn a_build_that_is_given_up_leaves_nothing() {
     }
     let (store, _) = open(copy.path());
     assert_eq!(store.projections()[1].generation, 1);
-    assert!(store.build(P).is_ok());
+    assert!(Arc::clone(&store).build(P).is_ok());
 }
 
 #[test]
@@ -222,10 +223,10 @@ fn rows_of_another_version_are_outdated() {
     let (store, _) = open(folder.path());
     store.flush().unwrap();
     drop(store);
-    let (store, _) = Store::open(folder.path(), &genesis(), &projections(2), &Memory::default()).unwrap();
+    let (store, _) = RocksStore::open(folder.path(), &genesis(), &projections(2), &Memory::default()).unwrap();
     let store = Arc::new(store);
     assert_eq!(store.outdated(), [P]);
-    store.build(P).unwrap().swap_in().unwrap();
+    Arc::clone(&store).build(P).unwrap().swap_in().unwrap();
     assert!(store.outdated().is_empty());
 }
 
@@ -240,6 +241,6 @@ fn damage_is_reported_as_damage() {
     for table in tables.filter(|path| path.extension().is_some_and(|extension| extension == "sst")) {
         fs::remove_file(table).unwrap();
     }
-    let refused = Store::open(folder.path(), &genesis(), &projections(1), &Memory::default()).map(|_| ());
+    let refused = RocksStore::open(folder.path(), &genesis(), &projections(1), &Memory::default()).map(|_| ());
     assert!(matches!(refused, Err(StoreError::Damaged(_))), "{refused:?}");
 }
