@@ -85,6 +85,15 @@ impl SubmitError {
         }
     }
 
+    /// Whether another node may have the answer: the one that leads the partition now.
+    pub fn may_be_asked_elsewhere(&self) -> bool {
+        match self {
+            Self::NotLeading { .. } | Self::OutcomeUnknown { .. } => true,
+            Self::Log(error) => error.is_transient(),
+            Self::Broken { .. } | Self::Overloaded { .. } | Self::Read(_) => false,
+        }
+    }
+
     /// When trying again makes sense.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -20,19 +20,27 @@
 //! durable and applied.
 
 mod admission;
+mod assignment;
 mod clock;
 mod effect;
 mod error;
 mod node;
 mod partition;
+mod peers;
+mod routes;
 mod status;
 mod waiters;
+mod watched;
 
 pub use admission::Limits;
+pub use assignment::{Role, Roles};
 pub use clock::{Clock, SystemClock};
 pub use effect::{EffectFailed, EffectHandler, EffectHandlers, RequestedEffect};
 pub use error::{ReadError, SubmitError, codes};
 pub use node::{Node, NodeOptions};
 pub use partition::{Partition, Rebuilt};
+pub use peers::{NoPeers, Peers};
+pub use routes::{Owner, Routes};
 pub use status::{PartitionState, PartitionStatus};
 pub use waiters::Outcome;
+pub use watched::Watched;

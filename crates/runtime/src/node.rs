@@ -1,6 +1,5 @@
 //! A node: one task for each partition, and the way to the right one.
 
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -14,20 +13,22 @@ use daybook_kernel::time::Timestamp;
 use daybook_log::Log;
 use daybook_proto::log::v1::{self, decision::Outcome as Decided};
 use daybook_proto::system::v1::{Forward, ForwardReply};
-use daybook_rocks::Memory;
-use daybook_store::{ProjectionVersion, Store, StoreError};
+use daybook_store::{ProjectionVersion, StoreError, Stores};
 use futures_util::future::{BoxFuture, FutureExt, join_all};
 use prost::Message;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::admission::Limits;
+use crate::assignment::{Orders, Role, Roles};
 use crate::clock::Clock;
 use crate::effect::{EffectFailed, EffectHandler, EffectHandlers, RequestedEffect};
 use crate::error::SubmitError;
 use crate::partition::{Partition, Parts};
+use crate::peers::Peers;
+use crate::routes::Routes;
 use crate::status::PartitionState;
 use crate::waiters::Outcome;
+use crate::watched::Watched;
 
 /// How to run a node.
 pub struct NodeOptions {
@@ -35,21 +36,27 @@ pub struct NodeOptions {
     pub node_id: String,
     /// Where other nodes reach it.
     pub address: String,
-    /// Where the stores lie: one folder each.
-    pub store_folder: PathBuf,
+    /// Where the stores lie.
+    pub stores: Arc<dyn Stores>,
+    /// What it does with each partition. May change while it runs.
+    pub roles: Roles,
+    /// The way to the other nodes of this log.
+    pub peers: Arc<dyn Peers>,
     /// Limits of each partition.
     pub limits: Limits,
     /// Effects that the node can carry out, beside forwarding commands between streams.
     pub effects: EffectHandlers,
-    /// Memory for the stores.
-    pub memory: Memory,
 }
 
 /// A running node.
 pub struct Node {
     partitions: OnceLock<Vec<Arc<Partition>>>,
+    id: String,
     clock: Arc<dyn Clock>,
-    stop: watch::Sender<bool>,
+    roles: Roles,
+    routes: Arc<Routes>,
+    peers: Arc<dyn Peers>,
+    stop: Arc<Watched<bool>>,
     tasks: parking_lot::Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -61,10 +68,14 @@ impl Node {
         clock: Arc<dyn Clock>,
         options: NodeOptions,
     ) -> Result<Arc<Self>, StoreError> {
-        let stop = watch::Sender::new(false);
+        let stop = Arc::new(Watched::new(false));
         let node = Arc::new(Self {
             partitions: OnceLock::new(),
+            id: options.node_id.clone(),
             clock: Arc::clone(&clock),
+            roles: options.roles.clone(),
+            routes: Arc::new(Routes::new(log.partitions())),
+            peers: options.peers,
             stop,
             tasks: parking_lot::Mutex::default(),
         });
@@ -75,12 +86,13 @@ impl Node {
         let mut runs = Vec::new();
         for id in (0..log.partitions()).map(PartitionId) {
             let genesis = Head::genesis(log.name(), log.partitions(), id);
-            let folder = options.store_folder.join(format!("{:04}", id.0));
-            let (store, head) = Store::open(&folder, &genesis, &projections, &options.memory)?;
+            let missing = || StoreError::Failed(format!("partition {id} has no role"));
+            let role = options.roles.watch(id).ok_or_else(missing)?;
+            let (store, head) = options.stores.open(id, &genesis, &projections)?;
             let (partition, swaps) = Partition::new(Parts {
                 id,
                 log: Arc::clone(&log),
-                store: Arc::new(store),
+                store,
                 head: head.clone(),
                 decider: decider.clone(),
                 clock: Arc::clone(&clock),
@@ -88,8 +100,10 @@ impl Node {
                 node_id: options.node_id.clone(),
                 address: options.address.clone(),
                 effects: effects.clone(),
+                role: role.clone(),
+                routes: Arc::clone(&node.routes),
             });
-            runs.push(Arc::clone(&partition).run(head, swaps, node.stop.subscribe()));
+            runs.push(Arc::clone(&partition).run(head, swaps, Orders::new(role, Arc::clone(&node.stop))));
             partitions.push(partition);
         }
         let _ = node.partitions.set(partitions);
@@ -108,15 +122,56 @@ impl Node {
         self.partitions().get(partition_of(tenant, stream_key, count).0 as usize)
     }
 
-    /// Appends a command to the partition of its stream and waits for its decision.
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Who leads which partition, as far as this node knows.
+    pub fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
+    /// Has a command decided, here or by the node that leads its partition, and waits for its decision. While the
+    /// partition changes hands it is asked again, for a few seconds.
     pub async fn submit(&self, record: &v1::CommandRecord) -> Result<Outcome, SubmitError> {
+        const HAND_OVER_MAX: Duration = Duration::from_secs(10);
+        const RETRY_AFTER: Duration = Duration::from_millis(50);
+        let asked = self.addressed(record)?;
+        let started = self.clock.now();
+        loop {
+            let leads = asked.partition.role() == Role::Lead;
+            let outcome = if leads { asked.submit_here(record).await } else { self.submit_there(&asked, record).await };
+            let Err(error) = outcome else { return outcome };
+            let changes_hands = !leads || asked.partition.role() != Role::Lead;
+            if !changes_hands || !error.may_be_asked_elsewhere() || self.now().since(started) >= HAND_OVER_MAX {
+                return Err(error);
+            }
+            self.clock.sleep(RETRY_AFTER).await;
+        }
+    }
+
+    /// Has a command decided by this node or not at all: what another node passes on goes no further.
+    pub async fn submit_here(&self, record: &v1::CommandRecord) -> Result<Outcome, SubmitError> {
+        self.addressed(record)?.submit_here(record).await
+    }
+
+    async fn submit_there(&self, asked: &Addressed<'_>, record: &v1::CommandRecord) -> Result<Outcome, SubmitError> {
+        let partition = asked.partition.id();
+        match self.routes.owner(partition).filter(|owner| owner.node_id != self.id) {
+            Some(owner) => self.peers.submit(&owner.address, partition, record).await,
+            None => Err(SubmitError::NotLeading { partition, detail: "no node is known to lead it".to_owned() }),
+        }
+    }
+
+    fn addressed(&self, record: &v1::CommandRecord) -> Result<Addressed<'_>, SubmitError> {
         let malformed = |what: String| SubmitError::NotLeading { partition: PartitionId(0), detail: what };
         let id = CommandId::from_slice(&record.command_id).map_err(|error| malformed(error.to_string()))?;
         let tenant = TenantId::parse(&record.tenant_id).map_err(|error| malformed(error.to_string()))?;
         let stream_key = StreamKey::parse(&record.stream_key).map_err(|error| malformed(error.to_string()))?;
         let partition = self.partition_of(&tenant, &stream_key);
         let partition = partition.ok_or_else(|| malformed("the node has no partitions".to_owned()))?;
-        partition.submit(&tenant, &stream_key, id, record).await
+        Ok(Addressed { partition, tenant, stream_key, id })
     }
 
     /// The wall clock.
@@ -124,25 +179,35 @@ impl Node {
         self.clock.now()
     }
 
-    /// Waits until every partition leads, or until one of them has stopped for good, whose reason is the error.
+    /// Waits until every partition does what its role asks for, or until one of them has stopped for good, whose reason
+    /// is the error.
     pub async fn ready(&self) -> Result<(), String> {
         for partition in self.partitions() {
-            let mut state = partition.state();
-            let settled = state.wait_for(|(state, _)| {
-                matches!(state, PartitionState::Leading | PartitionState::Broken | PartitionState::Stopped)
+            let settled = partition.state().wait_for(|(state, _)| {
+                *state == wanted_state(partition.role())
+                    || matches!(state, PartitionState::Broken | PartitionState::Stopped)
             });
-            match settled.await.map(|settled| settled.clone()) {
-                Ok((PartitionState::Leading, _)) => {}
-                Ok((_, detail)) => return Err(format!("partition {}: {detail}", partition.id())),
-                Err(_) => return Err(format!("partition {}: stopped", partition.id())),
+            if let (PartitionState::Broken | PartitionState::Stopped, detail) = settled.await {
+                return Err(format!("partition {}: {detail}", partition.id()));
             }
         }
         Ok(())
     }
 
+    /// Gives up every partition that this node leads, and goes on following it: what is appended is waited for, nothing
+    /// new is decided. Whoever takes over next finds nothing under way.
+    pub async fn resign(&self) {
+        for partition in self.partitions().iter().filter(|partition| partition.role() == Role::Lead) {
+            self.roles.set(partition.id(), Role::Follow);
+        }
+        for partition in self.partitions() {
+            partition.state().wait_for(|(state, _)| *state != PartitionState::Leading).await;
+        }
+    }
+
     /// Stops every partition: what is appended is waited for, the stores are flushed. Gives up after `deadline`.
     pub async fn stop(&self, deadline: Duration) {
-        self.stop.send_replace(true);
+        self.stop.set(true);
         let tasks = std::mem::take(&mut *self.tasks.lock());
         let aborts: Vec<_> = tasks.iter().map(JoinHandle::abort_handle).collect();
         let all = std::pin::pin!(join_all(tasks));
@@ -152,6 +217,35 @@ impl Node {
             tracing::warn!("some partitions did not stop in time");
             aborts.iter().for_each(tokio::task::AbortHandle::abort);
         }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.stop.set(true);
+    }
+}
+
+/// A command with where it belongs.
+struct Addressed<'a> {
+    partition: &'a Arc<Partition>,
+    tenant: TenantId,
+    stream_key: StreamKey,
+    id: CommandId,
+}
+
+impl Addressed<'_> {
+    async fn submit_here(&self, record: &v1::CommandRecord) -> Result<Outcome, SubmitError> {
+        self.partition.submit(&self.tenant, &self.stream_key, self.id, record).await
+    }
+}
+
+/// What a partition does once it is where its role wants it.
+fn wanted_state(role: Role) -> PartitionState {
+    match role {
+        Role::Lead => PartitionState::Leading,
+        Role::Follow => PartitionState::Following,
+        Role::Rest => PartitionState::Resting,
     }
 }
 

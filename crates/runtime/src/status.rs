@@ -5,6 +5,8 @@ use std::time::Duration;
 use daybook_kernel::chain::Head;
 use daybook_kernel::id::{Offset, PartitionId};
 
+use crate::assignment::Role;
+
 /// What a partition is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PartitionState {
@@ -16,6 +18,10 @@ pub enum PartitionState {
     TakingOver,
     /// Deciding commands.
     Leading,
+    /// Applying what another node decides.
+    Following,
+    /// Left to other nodes.
+    Resting,
     /// Waiting before it tries again.
     Waiting,
     /// Stopped for good: continuing would not be safe.
@@ -29,6 +35,8 @@ pub enum PartitionState {
 pub struct PartitionStatus {
     /// The partition.
     pub partition: PartitionId,
+    /// What it is to do.
+    pub role: Role,
     /// What it is doing.
     pub state: PartitionState,
     /// Why, where that needs saying.
@@ -55,9 +63,15 @@ impl PartitionStatus {
         self.command_tail.0.saturating_sub(self.head.next_command.0)
     }
 
-    /// Whether it decides commands and keeps up: it leads, and either nothing waits or something was applied lately.
+    /// Whether it does what its role asks for and keeps up: either nothing waits or something was applied lately. A
+    /// partition that is left to others has nothing to keep up with.
     pub fn is_healthy(&self) -> bool {
         const STUCK_AFTER: Duration = Duration::from_secs(10);
-        self.state == PartitionState::Leading && (self.apply_lag() == 0 || self.since_applied < STUCK_AFTER)
+        let keeps_up = self.apply_lag() == 0 || self.since_applied < STUCK_AFTER;
+        match self.role {
+            Role::Lead => self.state == PartitionState::Leading && keeps_up,
+            Role::Follow => self.state == PartitionState::Following && keeps_up,
+            Role::Rest => self.state == PartitionState::Resting,
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Callers who wait for a decision, by command id and fingerprint: two that use the same id for different commands must
 //! not get each other's answers.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use daybook_kernel::decide::Place;
@@ -26,7 +26,7 @@ type Key = (CommandId, Bytes);
 
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
-    by_key: Mutex<HashMap<Key, Vec<oneshot::Sender<Outcome>>>>,
+    by_key: Mutex<BTreeMap<Key, Vec<oneshot::Sender<Outcome>>>>,
 }
 
 /// A caller's place in the line. Dropping it gives the place up.
@@ -60,6 +60,11 @@ impl Waiters {
         if let Some(last) = last {
             let _ = last.send(outcome);
         }
+    }
+
+    /// Lets go of everybody who waits: no decision comes by this way any more.
+    pub(crate) fn give_up(&self) {
+        self.by_key.lock().clear();
     }
 
     /// How many wait.

@@ -221,6 +221,8 @@ fn state(state: PartitionState) -> v1::PartitionState {
         PartitionState::CatchingUp => v1::PartitionState::CatchingUp,
         PartitionState::TakingOver => v1::PartitionState::TakingOver,
         PartitionState::Leading => v1::PartitionState::Leading,
+        PartitionState::Following => v1::PartitionState::Following,
+        PartitionState::Resting => v1::PartitionState::Resting,
         PartitionState::Waiting => v1::PartitionState::Waiting,
         PartitionState::Broken => v1::PartitionState::Broken,
         PartitionState::Stopped => v1::PartitionState::Stopped,

@@ -21,8 +21,10 @@ use daybook_policy::Cedar;
 use daybook_privacy::{EmbeddedKeyRing, KeyRing, MasterKey, Opener, PrivacyError, Sealer};
 use daybook_proto::FILE_DESCRIPTOR_SET;
 use daybook_rocks::Memory;
-use daybook_runtime::{Clock, EffectHandlers, Limits, Node, NodeOptions, PartitionState, SubmitError, SystemClock};
-use daybook_store::StoreError;
+use daybook_runtime::{
+    Clock, EffectHandlers, Limits, NoPeers, Node, NodeOptions, PartitionState, Role, Roles, SubmitError, SystemClock,
+};
+use daybook_store::{RocksStores, StoreError};
 use http::StatusCode;
 use hyper_util::rt::TokioTimer;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -129,10 +131,11 @@ impl Running {
         let options = NodeOptions {
             node_id: config.node.id.clone(),
             address: listener.local_addr().map(|address| address.to_string()).unwrap_or_default(),
-            store_folder: data_dir.join("store"),
+            stores: Arc::new(RocksStores { folder: data_dir.join("store"), memory }),
+            roles: Roles::all(log.partitions(), Role::Lead),
+            peers: Arc::new(NoPeers),
             limits: limits(&config),
             effects,
-            memory,
         };
         let node = Node::start(Arc::clone(&log), decider.clone(), clock, options)?;
         if let Err(reason) = node.ready().await {

@@ -26,9 +26,10 @@ use daybook_proto::privacy::v1::{DestroyKeys, DestroyKeysReply, DestroyedKey};
 use daybook_replay::{Until, rebuild, verify, walk};
 use daybook_rocks::Memory;
 use daybook_runtime::{
-    Clock, EffectFailed, EffectHandler, EffectHandlers, Limits, Node, NodeOptions, Outcome, PartitionState,
-    RequestedEffect, SubmitError,
+    Clock, EffectFailed, EffectHandler, EffectHandlers, Limits, NoPeers, Node, NodeOptions, Outcome, PartitionState,
+    RequestedEffect, Role, Roles, SubmitError,
 };
+use daybook_store::RocksStores;
 use daybook_testkit::faulty_log::{AppendFault, FaultyLog};
 use daybook_tests::disk;
 use futures_util::FutureExt;
@@ -189,10 +190,11 @@ impl World {
         let options = NodeOptions {
             node_id: format!("n{}", self.ended),
             address: String::new(),
-            store_folder: folder,
+            stores: Arc::new(RocksStores { folder, memory: self.memory.clone() }),
+            roles: Roles::all(PARTITIONS, Role::Lead),
+            peers: Arc::new(NoPeers),
             limits: Limits::default(),
             effects: EffectHandlers::new().with(Effect::DESTROY_KEYS, Arc::clone(&self.keys) as Arc<dyn EffectHandler>),
-            memory: self.memory.clone(),
         };
         let runtime = Builder::new_current_thread().build().unwrap();
         let (decider, clock) = (self.decider.clone(), Arc::new(self.clock.clone()));
@@ -377,7 +379,7 @@ impl World {
             let folder = scratch("rebuild");
             let again = rebuild(log, &self.decider, id, &folder, Until::End, &self.memory, &());
             let rebuilt = runtime.block_on(again).unwrap();
-            let (state, rows) = digest(&partition.store().live(), self.decider.registry().projections()).unwrap();
+            let (state, rows) = digest(&*partition.store().live(), self.decider.registry().projections()).unwrap();
             assert_eq!((state, rows), (rebuilt.digest, rebuilt.rows), "the state is what the log says");
             assert_eq!(rebuilt.head, walked.head);
             heads.push(walked.head);

@@ -36,11 +36,10 @@ async fn start_and_look(home: &Home) -> Ending {
         Ok(running) => running,
         Err(error) => return Ending::Told(error.code.name.to_owned()),
     };
-    let mut state = running.node.partitions()[0].state();
-    let settled = state.wait_for(|(state, _)| {
+    let settled = running.node.partitions()[0].state().wait_for(|(state, _)| {
         matches!(state, daybook_runtime::PartitionState::Leading | daybook_runtime::PartitionState::Broken)
     });
-    let (state, detail) = settled.await.unwrap().clone();
+    let (state, detail) = settled.await;
     let ending = if state == daybook_runtime::PartitionState::Broken {
         Ending::Told(detail.split(':').next().unwrap_or_default().to_owned())
     } else {

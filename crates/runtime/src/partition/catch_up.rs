@@ -6,7 +6,7 @@ use daybook_kernel::id::Offset;
 use daybook_kernel::record::DecisionRecord;
 use daybook_kernel::remembered::Remembered;
 use daybook_kernel::state::{Layered, Read, WriteSet};
-use daybook_log::{LogReader, Record, Topic};
+use daybook_log::{Record, Topic};
 
 use super::term::Ended;
 use super::{Broken, Partition};
@@ -31,23 +31,23 @@ impl Partition {
         let started = (head.next_record, self.clock.now());
         let mut reader = self.log.reader(Topic::Decisions, self.id, head.next_record)?;
         while head.next_record < bounds.next {
-            self.apply_next(head, &mut reader).await?;
+            self.apply_records(head, reader.next().await?)?;
         }
         let (records, took) = (head.next_record.0 - started.0.0, self.clock.now().since(started.1));
         tracing::info!(partition = self.id.0, records, took_ms = took.as_millis(), "caught up");
         Ok(())
     }
 
-    /// Applies what the reader has next.
-    async fn apply_next(&self, head: &mut Head, reader: &mut Box<dyn LogReader>) -> Result<(), Ended> {
-        let mut records = reader.next().await?.into_iter();
+    /// Applies the records that follow the head.
+    pub(super) fn apply_records(&self, head: &mut Head, records: Vec<Record>) -> Result<(), Ended> {
+        let mut records = records.into_iter();
         while records.len() > 0 {
             let mut next = head.clone();
             let mut writes = WriteSet::default();
             let mut decisions = Vec::new();
             let live = self.store.live();
             let remembered = Remembered::default();
-            let base = remembered.of(&live);
+            let base = remembered.of(&*live);
             for record in records.by_ref() {
                 let state = Layered::new(&base).over(&writes);
                 if let Some(applied) = self.apply(&state, &mut next, record, Fold::All)? {
@@ -58,7 +58,7 @@ impl Partition {
                     break;
                 }
             }
-            self.store.commit([&writes], &next)?;
+            self.store.commit(&[&writes], &next)?;
             *head = next;
             self.committed(head, decisions);
         }

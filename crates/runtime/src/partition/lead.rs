@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use daybook_kernel::chain::Head;
@@ -12,17 +14,20 @@ use daybook_kernel::governance;
 use daybook_kernel::id::Offset;
 use daybook_kernel::record::DecisionRecord;
 use daybook_kernel::remembered::Remembered;
+use daybook_kernel::sabotage::{self, Mistake};
 use daybook_kernel::state::{Layered, WriteSet};
 use daybook_kernel::system::Touched;
 use daybook_kernel::time::Timestamp;
-use daybook_log::{Appended, Durability, LogError, Record, Topic};
+use daybook_log::{Appended, Bounds, Durability, LogError, Record, Topic};
 use daybook_proto::log::v1;
+use futures_util::future::{BoxFuture, FutureExt};
 use prost::Message;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::own_commands::OwnCommands;
-use super::term::{Ended, stopped};
+use super::term::Ended;
 use super::{Partition, SwapRequest};
+use crate::assignment::{Orders, Role};
 use crate::status::PartitionState;
 
 /// A record that is appended and not yet acknowledged.
@@ -55,7 +60,7 @@ impl Partition {
         &self,
         head: &mut Head,
         swaps: &mut mpsc::Receiver<SwapRequest>,
-        stop: &mut watch::Receiver<bool>,
+        orders: &Orders,
     ) -> Ended {
         let mut commands = match self.log.reader(Topic::Commands, self.id, head.next_command) {
             Ok(commands) => commands,
@@ -66,7 +71,7 @@ impl Partition {
             }
             Err(error) => return error.into(),
         };
-        let clock_ahead_us = match governance::clock_ahead_us(&self.store.live()) {
+        let clock_ahead_us = match governance::clock_ahead_us(&*self.store.live()) {
             Ok(ahead) => ahead,
             Err(fault) => return fault.into(),
         };
@@ -83,13 +88,18 @@ impl Partition {
             return ended;
         }
         self.set_state(PartitionState::Leading, "");
+        let mut look = self.look_around();
         loop {
             let step = tokio::select! {
                 biased;
-                () = stopped(stop) => return term.finish().await,
+                () = orders.other_than(Role::Lead) => return term.finish().await,
                 acknowledged = next_acknowledged(&mut term.pending) => term.acknowledged(acknowledged),
                 Some(swap) = swaps.recv() => self.swap(term.head, swap).await,
                 step = term.own.next() => term.own.handle(step),
+                bounds = &mut look => {
+                    look = self.look_around();
+                    term.looked(bounds)
+                }
                 records = commands.next(), if term.backlog.is_empty() => {
                     records.map(|records| term.backlog.extend(records)).map_err(Ended::from)
                 }
@@ -98,6 +108,20 @@ impl Partition {
                 return ended;
             }
         }
+    }
+}
+
+impl Partition {
+    /// Where the decisions end, in a while. An owner that has nothing to append would not notice otherwise that it was
+    /// replaced, and would go on answering queries.
+    fn look_around(&self) -> BoxFuture<'static, Result<Bounds, LogError>> {
+        const EVERY: Duration = Duration::from_secs(1);
+        let (log, clock, id) = (Arc::clone(&self.log), Arc::clone(&self.clock), self.id);
+        async move {
+            clock.sleep(EVERY).await;
+            log.bounds(Topic::Decisions, id).await
+        }
+        .boxed()
     }
 }
 
@@ -126,7 +150,7 @@ impl Term<'_> {
         let now = Timestamp::from_micros(started.as_micros().saturating_add(self.clock_ahead_us)).max(self.tip.now);
         let (first, record) = (self.tip.next_command, self.tip.next_record);
         let live = store.live();
-        let mut below = Layered::new(&live);
+        let mut below = Layered::new(&*live);
         for pending in &self.pending {
             below = below.over(&pending.writes);
         }
@@ -155,18 +179,36 @@ impl Term<'_> {
         }
         let record = DecisionRecord::batch(self.tip.hash, self.tip.epoch, first, now, encoded);
         self.tip.advance(self.tip.next_record, &record);
-        let appended = self.partition.log.append(Topic::Decisions, *id, record.bytes, Durability::Synced);
+        let offset = self.tip.record.unwrap_or_default();
+        let mut appended = self.partition.log.append(Topic::Decisions, *id, record.bytes, Durability::Synced);
+        if sabotage::makes(Mistake::ApplyBeforeDurable) {
+            appended = Appended::done(Ok(offset));
+        }
+        if sabotage::makes(Mistake::EffectBeforeCommit) {
+            self.own.start_early(&Layered::new(&below).over(&writes))?;
+        }
         metrics::histogram!("daybook_batch_commands").record(decisions.len() as f64);
         let touches_clock = writes.touches_projection(governance::PLATFORM);
         self.pending.push_back(Pending { writes, decisions, head: self.tip.clone(), appended });
         if touches_clock {
-            let mut state = Layered::new(&live);
+            let mut state = Layered::new(&*live);
             for pending in &self.pending {
                 state = state.over(&pending.writes);
             }
             self.clock_ahead_us = governance::clock_ahead_us(&state)?;
         }
         Ok(())
+    }
+
+    /// Nobody else should have appended. A log that cannot be asked says nothing; the next append does.
+    fn looked(&self, bounds: Result<Bounds, LogError>) -> Result<(), Ended> {
+        match bounds {
+            Ok(bounds) if bounds.next > self.tip.next_record => {
+                let why = format!("the decisions end at {}, not at {}", bounds.next, self.tip.next_record);
+                Err(Ended::LostTheHead(why))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The oldest pending record is durable. It counts if it stands right after the head: nothing got in between.
@@ -182,7 +224,7 @@ impl Term<'_> {
             let why = format!("a record of this owner stands at {offset}, not at {}", self.head.next_record);
             return Err(Ended::LostTheHead(why));
         }
-        self.partition.store.commit([&oldest.writes], &oldest.head)?;
+        self.partition.store.commit(&[&oldest.writes], &oldest.head)?;
         *self.head = oldest.head;
         count_outcomes(&oldest.decisions);
         self.own.decided(&oldest.decisions);
@@ -193,7 +235,7 @@ impl Term<'_> {
         self.own.look_for_work(touched, self.clock_ahead_us)
     }
 
-    /// The node stops: what is pending is waited for, nothing new is decided.
+    /// The node stops, or others get the partition: what is pending is waited for, nothing new is decided.
     async fn finish(&mut self) -> Ended {
         while !self.pending.is_empty() {
             let acknowledged = next_acknowledged(&mut self.pending).await;
@@ -201,12 +243,12 @@ impl Term<'_> {
                 tracing::warn!(
                     partition = self.partition.id.0,
                     ?ended,
-                    "not everything could be applied before the stop"
+                    "not everything could be applied before the end of the term"
                 );
                 break;
             }
         }
-        Ended::Stopped
+        Ended::Relieved
     }
 }
 

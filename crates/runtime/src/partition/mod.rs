@@ -2,13 +2,15 @@
 //!
 //! | file | what it does |
 //! | --- | --- |
-//! | `term` | catch up, take over, lead, and what to do when a term ends |
+//! | `term` | does what the role asks for: catch up, take over, lead; follow; rest; and what to do when that ends |
 //! | `catch_up` | applies decisions that were made before |
 //! | `lead` | decides commands and applies what is acknowledged |
+//! | `follow` | applies what another node decides |
 //! | `own_commands` | commands of Daybook's own: timers and outcomes of effects |
 //! | `rebuild` | folds a projection again beside the live one |
 
 mod catch_up;
+mod follow;
 mod lead;
 mod own_commands;
 mod rebuild;
@@ -34,14 +36,17 @@ use daybook_store::Store;
 use futures_util::future::{Either, select};
 use parking_lot::Mutex;
 use prost::Message;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use crate::admission::{Admission, Limits};
+use crate::assignment::Role;
 use crate::clock::Clock;
 use crate::effect::EffectHandlers;
 use crate::error::{ReadError, SubmitError};
+use crate::routes::{Owner, Routes};
 use crate::status::{PartitionState, PartitionStatus};
 use crate::waiters::{Outcome, Waiters};
+use crate::watched::Watched;
 
 pub use rebuild::Rebuilt;
 pub(crate) use rebuild::SwapRequest;
@@ -50,19 +55,21 @@ pub(crate) use rebuild::SwapRequest;
 pub struct Partition {
     pub(crate) id: PartitionId,
     pub(crate) log: Arc<dyn Log>,
-    pub(crate) store: Arc<Store>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) decider: Decider,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
     pub(crate) node_id: String,
     pub(crate) address: String,
     pub(crate) effects: EffectHandlers,
+    role: Arc<Watched<Role>>,
+    routes: Arc<Routes>,
     waiters: Waiters,
     admission: Admission,
     /// What the partition is doing, with the reason where it needs one.
-    state: watch::Sender<(PartitionState, String)>,
+    state: Watched<(PartitionState, String)>,
     /// The first command that is not applied.
-    applied: watch::Sender<Offset>,
+    applied: Watched<Offset>,
     progress: Mutex<Progress>,
     dropped: AtomicU64,
     swaps: mpsc::Sender<SwapRequest>,
@@ -77,7 +84,7 @@ struct Progress {
 pub(crate) struct Parts {
     pub(crate) id: PartitionId,
     pub(crate) log: Arc<dyn Log>,
-    pub(crate) store: Arc<Store>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) head: Head,
     pub(crate) decider: Decider,
     pub(crate) clock: Arc<dyn Clock>,
@@ -85,6 +92,8 @@ pub(crate) struct Parts {
     pub(crate) node_id: String,
     pub(crate) address: String,
     pub(crate) effects: EffectHandlers,
+    pub(crate) role: Arc<Watched<Role>>,
+    pub(crate) routes: Arc<Routes>,
 }
 
 impl Partition {
@@ -101,14 +110,17 @@ impl Partition {
             node_id: parts.node_id,
             address: parts.address,
             effects: parts.effects,
+            role: parts.role,
+            routes: parts.routes,
             waiters: Waiters::default(),
             admission: Admission::default(),
-            state: watch::Sender::new((PartitionState::Starting, String::new())),
-            applied: watch::Sender::new(parts.head.next_command),
+            state: Watched::new((PartitionState::Starting, String::new())),
+            applied: Watched::new(parts.head.next_command),
             progress: Mutex::new(Progress { head: parts.head, applied_at }),
             dropped: AtomicU64::new(0),
             swaps,
         };
+        partition.learn_route();
         (Arc::new(partition), swap_requests)
     }
 
@@ -118,7 +130,7 @@ impl Partition {
     }
 
     /// The store, for those who maintain it.
-    pub fn store(&self) -> &Arc<Store> {
+    pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }
 
@@ -151,7 +163,7 @@ impl Partition {
     /// looking well while it refuses one caller after the other.
     fn append_failed(&self, error: LogError) -> SubmitError {
         let has_failed = matches!(error, LogError::Full { .. } | LogError::Damaged { .. } | LogError::Closed);
-        if has_failed && self.state.borrow().0 == PartitionState::Leading {
+        if has_failed && self.state.get().0 == PartitionState::Leading {
             self.set_state(PartitionState::Broken, format!("{}: {error}", error.code()));
         }
         SubmitError::Log(error)
@@ -170,7 +182,7 @@ impl Partition {
     pub async fn find(&self, tenant: &TenantId, id: CommandId) -> Result<Option<Outcome>, ReadError> {
         let row = {
             let live = self.store.live();
-            system::Tables::from(View::new(&live, tenant)).dedup().get((id.as_bytes(),))?
+            system::Tables::from(View::new(&*live, tenant)).dedup().get((id.as_bytes(),))?
         };
         let Some(row) = row else { return Ok(None) };
         let damaged = |what: &str| LogError::Damaged { what: format!("decision record {}: {what}", row.record_offset) };
@@ -192,52 +204,54 @@ impl Partition {
         Ok(Some(Outcome { place, decision, duplicate: true }))
     }
 
-    /// Waits until the partition takes commands; not for long.
+    /// What the node is to do with this partition now.
+    pub fn role(&self) -> Role {
+        self.role.get()
+    }
+
+    /// Waits until the partition takes commands; not for long, and not at all when another node is to lead it.
     async fn wait_until_leading(&self) -> Result<(), SubmitError> {
         const WAIT_MAX: Duration = Duration::from_secs(5);
-        if self.state.borrow().0 == PartitionState::Leading {
-            return Ok(());
-        }
-        let mut changes = self.state.subscribe();
-        let timeout = self.clock.sleep(WAIT_MAX);
-        let mut timeout = std::pin::pin!(timeout);
-        loop {
-            let (state, detail) = changes.borrow_and_update().clone();
-            match state {
-                PartitionState::Leading => return Ok(()),
-                PartitionState::Broken => return Err(SubmitError::Broken { partition: self.id, detail }),
-                PartitionState::Stopped => {
-                    let detail = "the node is stopping".to_owned();
-                    return Err(SubmitError::NotLeading { partition: self.id, detail });
-                }
-                _ => {}
-            }
-            let changed = std::pin::pin!(changes.changed());
-            match select(changed, timeout.as_mut()).await {
-                Either::Left((Ok(()), _)) => {}
-                Either::Left((Err(_), _)) | Either::Right(_) => {
-                    let detail = if detail.is_empty() { format!("{state:?}") } else { detail };
-                    return Err(SubmitError::NotLeading { partition: self.id, detail });
-                }
-            }
+        let settled = std::pin::pin!(self.state.wait_for(|(state, _)| {
+            let is_final = matches!(state, PartitionState::Leading | PartitionState::Broken | PartitionState::Stopped);
+            is_final || self.role.get() != Role::Lead
+        }));
+        let (state, detail) = match select(settled, self.clock.sleep(WAIT_MAX)).await {
+            Either::Left((settled, _)) => settled,
+            Either::Right(_) => self.state.get(),
+        };
+        let not_leading = |detail: String| Err(SubmitError::NotLeading { partition: self.id, detail });
+        match state {
+            PartitionState::Leading => Ok(()),
+            PartitionState::Broken => Err(SubmitError::Broken { partition: self.id, detail }),
+            PartitionState::Stopped => not_leading("the node is stopping".to_owned()),
+            _ if self.role.get() != Role::Lead => not_leading("another node leads it".to_owned()),
+            _ if detail.is_empty() => not_leading(format!("{state:?}")),
+            _ => not_leading(detail),
         }
     }
 
-    /// Waits until the state has reached `min_position`, and until this node may speak for the partition at all: a
-    /// partition that does not lead may be behind what was acknowledged elsewhere.
+    /// Whether this node answers queries that name `min_position`. Whoever leads always does. Whoever follows may be
+    /// behind what was acknowledged elsewhere, so it does only if the query says how new the answer must be.
+    pub fn may_answer(&self, min_position: Option<Position>) -> bool {
+        self.role() == Role::Lead || (min_position.is_some() && self.state.get().0 == PartitionState::Following)
+    }
+
+    /// Waits until the state has reached `min_position`, and until this node may speak for the partition at all, see
+    /// [`Partition::may_answer`].
     pub async fn wait_to_read(&self, min_position: Option<Position>, wait_max: Duration) -> Result<(), ReadError> {
         let unavailable = |detail: String| ReadError::Unavailable { partition: self.id, detail };
-        self.wait_until_leading().await.map_err(|error| match error {
-            SubmitError::Broken { partition, detail } => ReadError::Broken { partition, detail },
-            SubmitError::NotLeading { detail, .. } => unavailable(detail),
-            error => unavailable(error.to_string()),
-        })?;
+        if self.role() == Role::Lead || !self.may_answer(min_position) {
+            self.wait_until_leading().await.map_err(|error| match error {
+                SubmitError::Broken { partition, detail } => ReadError::Broken { partition, detail },
+                SubmitError::NotLeading { detail, .. } => unavailable(detail),
+                error => unavailable(error.to_string()),
+            })?;
+        }
         let Some(position) = min_position else { return Ok(()) };
-        let mut applied = self.applied.subscribe();
-        let reached = std::pin::pin!(applied.wait_for(|next| *next > position.offset));
+        let reached = std::pin::pin!(self.applied.wait_for(|next| *next > position.offset));
         match select(reached, self.clock.sleep(wait_max)).await {
-            Either::Left((Ok(_), _)) => Ok(()),
-            Either::Left((Err(_), _)) => Err(unavailable("the node is stopping".to_owned())),
+            Either::Left(_) => Ok(()),
             Either::Right(_) => Err(ReadError::NotReached { position, waited: wait_max }),
         }
     }
@@ -245,7 +259,7 @@ impl Partition {
     /// Reads the state as it is now.
     pub fn read<T>(&self, with: impl FnOnce(&dyn Read, &Head) -> T) -> Result<T, ReadError> {
         let (snapshot, head) = self.store.snapshot()?;
-        Ok(with(&snapshot, &head))
+        Ok(with(&*snapshot, &head))
     }
 
     /// The log's time now: never before that of the last decision.
@@ -259,11 +273,12 @@ impl Partition {
     pub async fn status(&self) -> Result<PartitionStatus, ReadError> {
         const COUNTED_MAX: usize = 10_000;
         let bounds = self.log.bounds(Topic::Commands, self.id).await?;
-        let (parked_streams, open_effects, timers) = system::counts(&self.store.live(), COUNTED_MAX)?;
-        let (state, detail) = self.state.borrow().clone();
+        let (parked_streams, open_effects, timers) = system::counts(&*self.store.live(), COUNTED_MAX)?;
+        let (state, detail) = self.state.get();
         let progress = self.progress.lock();
         Ok(PartitionStatus {
             partition: self.id,
+            role: self.role(),
             state,
             detail,
             head: progress.head.clone(),
@@ -277,8 +292,8 @@ impl Partition {
     }
 
     /// What the partition is doing, with the reason where it needs one; and every change of it.
-    pub fn state(&self) -> watch::Receiver<(PartitionState, String)> {
-        self.state.subscribe()
+    pub fn state(&self) -> &Watched<(PartitionState, String)> {
+        &self.state
     }
 
     pub(crate) fn set_state(&self, state: PartitionState, detail: impl Into<String>) {
@@ -288,17 +303,28 @@ impl Partition {
             _ if !detail.is_empty() => tracing::warn!(partition = self.id.0, ?state, detail, "the partition waits"),
             _ => tracing::debug!(partition = self.id.0, ?state, "the partition goes on"),
         }
-        self.state.send_replace((state, detail));
+        self.state.set((state, detail));
     }
 
-    /// Commits what decisions changed and tells everybody who waits.
+    /// Makes the owner that the head names known to whoever looks for it.
+    fn learn_route(&self) {
+        let progress = self.progress.lock();
+        let Head { epoch, owner, owner_address, .. } = &progress.head;
+        if epoch.0 > 0 && self.routes.owner(self.id).is_none_or(|known| known.epoch < *epoch) {
+            let owner = Owner { epoch: *epoch, node_id: owner.clone(), address: owner_address.clone() };
+            self.routes.learn(self.id, &owner);
+        }
+    }
+
+    /// Notes what was committed and tells everybody who waits.
     fn committed(&self, head: &Head, decisions: impl IntoIterator<Item = (Place, v1::Decision)>) {
         {
             let mut progress = self.progress.lock();
             progress.head.clone_from(head);
             progress.applied_at = self.clock.now();
         }
-        self.applied.send_replace(head.next_command);
+        self.learn_route();
+        self.applied.set(head.next_command);
         for (place, decision) in decisions {
             self.waiters.resolve(place, decision);
         }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use daybook_kernel::decide::Place;
 use daybook_kernel::id::{CommandId, Offset};
+use daybook_kernel::state::Read;
 use daybook_kernel::system::{DueTimer, Touched, due_timers, open_effects};
 use daybook_kernel::time::Timestamp;
 use daybook_log::{Durability, LogError, Topic};
@@ -116,7 +117,7 @@ impl<'a> OwnCommands<'a> {
         match step {
             Step::LookForTimers => {
                 self.wake = None;
-                let ahead = daybook_kernel::governance::clock_ahead_us(&self.partition.store.live())?;
+                let ahead = daybook_kernel::governance::clock_ahead_us(&*self.partition.store.live())?;
                 self.fire_timers(ahead)?;
                 self.start_effects()
             }
@@ -167,7 +168,7 @@ impl<'a> OwnCommands<'a> {
         let partition = self.partition;
         let now = Timestamp::from_micros(partition.clock.now().as_micros().saturating_add(clock_ahead_us));
         let room = partition.limits.timers_fired_max;
-        let (due, next) = due_timers(&partition.store.live(), now, room)?;
+        let (due, next) = due_timers(&*partition.store.live(), now, room)?;
         for timer in due {
             let key = (timer.tenant.as_str().to_owned(), timer.id.clone(), timer.due.as_micros(), timer.row.set_at);
             if self.fired.insert(key.clone()) {
@@ -180,12 +181,23 @@ impl<'a> OwnCommands<'a> {
         Ok(())
     }
 
+    /// Starts effects whose decision is not durable, which nobody but `daybook_kernel::sabotage` asks for.
+    pub(super) fn start_early(&mut self, state: &dyn Read) -> Result<(), Ended> {
+        for (key, row) in open_effects(state, self.last_started, usize::MAX)? {
+            if self.running.insert(key) {
+                let effect = RequestedEffect { partition: self.partition.id, command: key.0, index: key.1, row };
+                self.work.push(carry_out(self.partition, effect));
+            }
+        }
+        Ok(())
+    }
+
     /// Starts effects, as far as there is room.
     fn start_effects(&mut self) -> Result<(), Ended> {
         let partition = self.partition;
         while self.more_effects && self.running.len() < partition.limits.effects_running_max {
             let room = partition.limits.effects_running_max - self.running.len();
-            let open = open_effects(&partition.store.live(), self.last_started, room)?;
+            let open = open_effects(&*partition.store.live(), self.last_started, room)?;
             self.more_effects = open.len() == room;
             for (key, row) in open {
                 self.last_started = Some(key);

@@ -33,11 +33,19 @@ pub struct Rebuilt {
     pub generation: u64,
 }
 
-/// Asks the owner to let a built projection serve. Only the owner can: it knows where the store stands.
+/// Asks whoever writes the store to let a built projection serve: only there is known where the store stands.
 pub(crate) struct SwapRequest {
-    building: Building,
+    building: Box<dyn Building>,
     head: Head,
     done: oneshot::Sender<Result<u64, String>>,
+}
+
+impl SwapRequest {
+    /// Says why it is not done.
+    pub(super) fn refuse(self, why: &str) {
+        // Someone who went away does not want to know.
+        let _ = self.done.send(Err(why.to_owned()));
+    }
 }
 
 impl Partition {
@@ -46,14 +54,14 @@ impl Partition {
         let started = self.clock.now();
         let unavailable = |detail: String| ReadError::Unavailable { partition: self.id, detail };
         let ended = |ended: Ended| unavailable(format!("{ended:?}"));
-        let building = self.store.build(projection)?;
+        let building = Arc::clone(&self.store).build(projection)?;
         let mut head = Head::genesis(self.log.name(), self.log.partitions(), self.id);
         // Most of it happens here; what comes meanwhile is little, and the owner adds it before the swap.
         let until = self.progress.lock().head.next_record;
-        self.fold_projection(&building, &mut head, until).await.map_err(ended)?;
+        self.fold_projection(&*building, &mut head, until).await.map_err(ended)?;
         let (rows, generation) = (building.estimated_rows()?, building.projection().generation);
         let (done, swapped) = oneshot::channel();
-        let gone = |_| unavailable("the partition does not lead".to_owned());
+        let gone = |_| unavailable("the partition neither leads nor follows".to_owned());
         self.swaps.send(SwapRequest { building, head, done }).await.map_err(|_| gone(()))?;
         let decisions = swapped.await.map_err(|_| gone(()))?.map_err(unavailable)?;
         Ok(Rebuilt { partition: self.id, decisions, rows, took: self.clock.now().since(started), generation })
@@ -62,7 +70,7 @@ impl Partition {
     /// Lets a built projection serve, after adding what came since.
     pub(super) async fn swap(&self, head: &Head, request: SwapRequest) -> Result<(), Ended> {
         let SwapRequest { building, head: mut built, done } = request;
-        let swapped = match self.fold_projection(&building, &mut built, head.next_record).await {
+        let swapped = match self.fold_projection(&*building, &mut built, head.next_record).await {
             Ok(()) => building.swap_in().map_err(|error| error.to_string()),
             Err(ended) => Err(format!("{ended:?}")),
         };
@@ -74,21 +82,21 @@ impl Partition {
     /// Builds projections whose rows were folded by another version of the code, before anyone reads them.
     pub(super) async fn rebuild_outdated(&self, head: &Head) -> Result<(), Ended> {
         for projection in self.store.outdated() {
-            let building = self.store.build(projection)?;
+            let building = Arc::clone(&self.store).build(projection)?;
             tracing::info!(
                 partition = self.id.0,
                 projection = building.projection().name,
                 "another version: built anew"
             );
             let mut built = Head::genesis(self.log.name(), self.log.partitions(), self.id);
-            self.fold_projection(&building, &mut built, head.next_record).await?;
+            self.fold_projection(&*building, &mut built, head.next_record).await?;
             building.swap_in()?;
         }
         Ok(())
     }
 
     /// Folds records into a projection that is being built, from its head to before `until`.
-    async fn fold_projection(&self, building: &Building, head: &mut Head, until: Offset) -> Result<(), Ended> {
+    async fn fold_projection(&self, building: &dyn Building, head: &mut Head, until: Offset) -> Result<(), Ended> {
         if head.next_record >= until {
             return Ok(());
         }
@@ -105,11 +113,11 @@ impl Partition {
                     writes.merge(applied.writes);
                 }
                 if writes.len() >= ROWS_AT_ONCE {
-                    building.write([&writes])?;
+                    building.write(&writes)?;
                     writes = WriteSet::default();
                 }
             }
         }
-        Ok(building.write([&writes])?)
+        Ok(building.write(&writes)?)
     }
 }

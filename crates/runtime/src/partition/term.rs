@@ -9,17 +9,18 @@ use daybook_kernel::record::DecisionRecord;
 use daybook_kernel::state::Fault;
 use daybook_log::{Durability, LogError, Topic};
 use daybook_store::StoreError;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::{Broken, Partition, SwapRequest};
+use crate::assignment::{Orders, Role};
 use crate::error::codes;
 use crate::status::PartitionState;
 
 /// How a term ended.
 #[derive(Debug)]
 pub(crate) enum Ended {
-    /// The node stops.
-    Stopped,
+    /// The node stops, or the partition has another role now.
+    Relieved,
     /// Another record got in between, or an append failed: catch up and take over anew.
     LostTheHead(String),
     /// The log cannot be reached: try again later.
@@ -63,29 +64,22 @@ impl Backoff {
     }
 }
 
-/// Ready when the node stops.
-pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // Whoever could tell us to stop is gone as well when the channel is closed.
-    let _ = stop.wait_for(|stop| *stop).await;
-}
-
 impl Partition {
     /// Runs the partition until the node stops.
-    pub(crate) async fn run(
-        self: Arc<Self>,
-        mut head: Head,
-        mut swaps: mpsc::Receiver<SwapRequest>,
-        mut stop: watch::Receiver<bool>,
-    ) {
+    pub(crate) async fn run(self: Arc<Self>, mut head: Head, mut swaps: mpsc::Receiver<SwapRequest>, orders: Orders) {
         let mut backoff = Backoff(Backoff::FIRST);
-        loop {
-            let epoch_before = head.epoch;
-            let ended = self.term(&mut head, &mut swaps, &mut stop).await;
-            if head.epoch > epoch_before {
+        while let Some(role) = orders.role() {
+            let record_before = head.next_record;
+            let ended = match role {
+                Role::Lead => self.term(&mut head, &mut swaps, &orders).await,
+                Role::Follow => self.follow(&mut head, &mut swaps, &orders).await,
+                Role::Rest => self.rest(&mut swaps, &orders).await,
+            };
+            if head.next_record > record_before {
                 backoff = Backoff(Backoff::FIRST);
             }
             match ended {
-                Ended::Stopped => break,
+                Ended::Relieved => continue,
                 Ended::LostTheHead(why) => {
                     tracing::warn!(partition = self.id.0, why, "the head was lost; catching up");
                     self.set_state(PartitionState::CatchingUp, why);
@@ -96,30 +90,38 @@ impl Partition {
                     self.set_state(PartitionState::Broken, format!("{}: {}", broken.code, broken.detail));
                     // Waits for the end; dropping the receiver tells those who ask for a rebuild.
                     drop(swaps);
-                    stopped(&mut stop).await;
+                    orders.stopped().await;
                     break;
                 }
             }
             tokio::select! {
                 biased;
-                () = stopped(&mut stop) => break,
+                () = orders.other_than(role) => {}
                 () = self.clock.sleep(backoff.next()) => {}
             }
         }
         if let Err(error) = self.store.flush() {
             tracing::warn!(partition = self.id.0, %error, "the store could not be flushed; the next start takes longer");
         }
-        if self.state.borrow().0 != PartitionState::Broken {
+        if self.state.get().0 != PartitionState::Broken {
             self.set_state(PartitionState::Stopped, "");
         }
     }
 
-    async fn term(
-        &self,
-        head: &mut Head,
-        swaps: &mut mpsc::Receiver<SwapRequest>,
-        stop: &mut watch::Receiver<bool>,
-    ) -> Ended {
+    /// Others have the partition. Whoever still waits here for a decision must ask them.
+    async fn rest(&self, swaps: &mut mpsc::Receiver<SwapRequest>, orders: &Orders) -> Ended {
+        self.set_state(PartitionState::Resting, "");
+        self.waiters.give_up();
+        loop {
+            tokio::select! {
+                biased;
+                () = orders.other_than(Role::Rest) => return Ended::Relieved,
+                Some(swap) = swaps.recv() => swap.refuse("the partition is left to other nodes"),
+            }
+        }
+    }
+
+    async fn term(&self, head: &mut Head, swaps: &mut mpsc::Receiver<SwapRequest>, orders: &Orders) -> Ended {
         let prepared = async {
             self.catch_up(head).await?;
             self.rebuild_outdated(head).await?;
@@ -127,11 +129,11 @@ impl Partition {
         };
         let prepared = tokio::select! {
             biased;
-            () = stopped(stop) => return Ended::Stopped,
+            () = orders.other_than(Role::Lead) => return Ended::Relieved,
             prepared = prepared => prepared,
         };
         match prepared {
-            Ok(()) => self.lead(head, swaps, stop).await,
+            Ok(()) => self.lead(head, swaps, orders).await,
             Err(ended) => ended,
         }
     }
@@ -139,7 +141,7 @@ impl Partition {
     /// Appends a takeover record that names the head. It counts unless another record got there first.
     async fn take_over(&self, head: &mut Head) -> Result<(), Ended> {
         self.set_state(PartitionState::TakingOver, "");
-        let now = self.log_time(&self.store.live(), head)?;
+        let now = self.log_time(&*self.store.live(), head)?;
         let epoch = Epoch(head.epoch.0 + 1);
         let record = DecisionRecord::takeover(head.hash, epoch, &self.node_id, &self.address, now);
         let append = self.log.append(Topic::Decisions, self.id, record.bytes.clone(), Durability::Synced);
@@ -149,7 +151,7 @@ impl Partition {
             return Err(Ended::LostTheHead(why));
         }
         head.advance(offset, &record);
-        self.store.commit([], head)?;
+        self.store.commit(&[], head)?;
         self.committed(head, []);
         Ok(())
     }

@@ -1,0 +1,36 @@
+//! Other nodes of the same log.
+
+use daybook_kernel::id::PartitionId;
+use daybook_proto::log::v1;
+use futures_util::future::{BoxFuture, FutureExt, ready};
+
+use crate::error::SubmitError;
+use crate::waiters::Outcome;
+
+/// The way to other nodes.
+pub trait Peers: Send + Sync + 'static {
+    /// Has the node at `address` decide a command. One hop: that node does not pass it on. The command may have been
+    /// decided even if this fails; it is safe to repeat.
+    fn submit<'a>(
+        &'a self,
+        address: &'a str,
+        partition: PartitionId,
+        record: &'a v1::CommandRecord,
+    ) -> BoxFuture<'a, Result<Outcome, SubmitError>>;
+}
+
+/// A node that has its log for itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoPeers;
+
+impl Peers for NoPeers {
+    fn submit<'a>(
+        &'a self,
+        address: &'a str,
+        partition: PartitionId,
+        _: &'a v1::CommandRecord,
+    ) -> BoxFuture<'a, Result<Outcome, SubmitError>> {
+        let detail = format!("{address} leads it, and this node is not part of a cluster");
+        ready(Err(SubmitError::NotLeading { partition, detail })).boxed()
+    }
+}
