@@ -21,6 +21,7 @@ use crate::hash::Hash;
 use crate::id::{CommandId, Offset, PartitionId, Position, StreamKey, TenantId};
 use crate::registry::Registry;
 use crate::rejection::{Refusal, Rejection};
+use crate::sabotage::{self, Mistake};
 use crate::state::{Fault, Metered, Read, WriteSet};
 use crate::system;
 use crate::table::{View, ViewMut};
@@ -120,7 +121,8 @@ impl Decider {
         };
 
         let tables = system::Tables::from(View::new(state, &tenant));
-        if let Some(first) = tables.dedup().get((id.as_bytes(),))? {
+        let first = tables.dedup().get((id.as_bytes(),))?;
+        if let Some(first) = first.filter(|_| !sabotage::makes(Mistake::DedupOff)) {
             decision.outcome = Some(if first.fingerprint == decision.fingerprint {
                 Outcome::Duplicate(v1::Duplicate { command_offset: first.command_offset })
             } else {

@@ -39,6 +39,7 @@ pub mod record;
 pub mod registry;
 pub mod rejection;
 pub mod remembered;
+pub mod sabotage;
 pub mod state;
 pub mod system;
 pub mod table;

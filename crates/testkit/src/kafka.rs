@@ -128,7 +128,7 @@ impl Broker {
 
     /// Ready means that a client can create a topic, not that the port is open.
     async fn wait_until_ready(&mut self) -> Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(90);
+        let deadline = Instant::now() + Duration::from_secs(180);
         loop {
             if let Process::Java(child) = &mut self.process
                 && let Some(status) = child.try_wait()?

@@ -5,4 +5,6 @@
 pub mod faulty_log;
 pub mod kafka;
 pub mod log_conformance;
+pub mod notes;
+pub mod sim;
 pub mod solo;

@@ -1,0 +1,272 @@
+//! What must be true. The oracle reads the log by itself, decides every command again on a state of its own, and is
+//! shown everything that nodes write to their disks, answer and do.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use daybook_kernel::chain::{Dropped, Head};
+use daybook_kernel::decide::{Decider, Place};
+use daybook_kernel::id::{Offset, PartitionId};
+use daybook_kernel::record::RecordBody;
+use daybook_kernel::sabotage;
+use daybook_kernel::state::{Layered, MemoryState, WriteSet};
+use daybook_kernel::system::{Touched, open_effects};
+use daybook_proto::log::v1::{Decision, decision::Outcome as Decided};
+use daybook_runtime::{Outcome, RequestedEffect};
+use prost::Message;
+
+use super::broker::Records;
+
+pub(super) struct Oracle {
+    decider: Decider,
+    partitions: Vec<Chain>,
+    /// Every effect that was asked for, by token.
+    effects: BTreeMap<String, (PartitionId, Offset, u32)>,
+    /// What is wrong.
+    pub(super) violations: Vec<String>,
+    /// How many effects were carried out, repetitions included.
+    pub(super) effects_done: u64,
+}
+
+/// What the log says of one partition.
+struct Chain {
+    head: Head,
+    state: MemoryState,
+    /// After each record of the decisions topic: the head, and what the record changed.
+    steps: Vec<(Head, WriteSet)>,
+    /// By command offset.
+    decisions: Vec<(Place, Decision)>,
+    /// First decisions by tenant and command id.
+    first: BTreeMap<(String, Bytes), Offset>,
+    dropped: u64,
+}
+
+impl Oracle {
+    pub(super) fn new(decider: Decider, log_name: &str, partitions: u32) -> Self {
+        let chain = |id| Chain {
+            head: Head::genesis(log_name, partitions, PartitionId(id)),
+            state: MemoryState::default(),
+            steps: Vec::new(),
+            decisions: Vec::new(),
+            first: BTreeMap::new(),
+            dropped: 0,
+        };
+        Self {
+            decider,
+            partitions: (0..partitions).map(chain).collect(),
+            effects: BTreeMap::new(),
+            violations: Vec::new(),
+            effects_done: 0,
+        }
+    }
+
+    fn wrong(&mut self, what: String) {
+        self.violations.push(what);
+    }
+
+    pub(super) fn head(&self, partition: PartitionId) -> &Head {
+        &self.partitions[partition.0 as usize].head
+    }
+
+    pub(super) fn state(&self, partition: PartitionId) -> &MemoryState {
+        &self.partitions[partition.0 as usize].state
+    }
+
+    /// How many decisions there are, how many of them are takeovers' terms, and how many records did not count.
+    pub(super) fn totals(&self) -> (u64, u64, u64) {
+        let sum = |of: fn(&Chain) -> u64| self.partitions.iter().map(of).sum();
+        (sum(|chain| chain.decisions.len() as u64), sum(|chain| chain.head.epoch.0), sum(|chain| chain.dropped))
+    }
+
+    /// A record of the decisions topic is durable.
+    pub(super) fn durable(
+        &mut self,
+        partition: PartitionId,
+        offset: Offset,
+        bytes: Bytes,
+        author: usize,
+        commands: &Records,
+    ) {
+        let found = sabotage::off(|| {
+            let chain = &mut self.partitions[partition.0 as usize];
+            chain.offer(&self.decider, partition, offset, bytes, &format!("n{author}"), commands)
+        });
+        match found {
+            Ok(asked) => {
+                for (command, index, token) in asked {
+                    let place = (partition, command, index);
+                    if self.effects.insert(token.clone(), place).is_some_and(|other| other != place) {
+                        self.wrong(format!("two effects have the token {token}"));
+                    }
+                }
+            }
+            Err(what) => self.wrong(format!("partition {partition}, record {offset}: {what}")),
+        }
+    }
+
+    /// A node writes to its disk what decisions changed.
+    pub(super) fn committed(
+        &mut self,
+        node: usize,
+        partition: PartitionId,
+        before: &Head,
+        after: &Head,
+        writes: &WriteSet,
+    ) {
+        let chain = &self.partitions[partition.0 as usize];
+        let upto = usize::try_from(after.next_record.0).unwrap_or(usize::MAX);
+        let from = usize::try_from(before.next_record.0).unwrap_or(usize::MAX);
+        let Some(steps) = chain.steps.get(from..upto) else {
+            let end = chain.steps.len();
+            return self.wrong(format!(
+                "n{node} applies partition {partition} up to {} when {end} records are durable",
+                after.next_record
+            ));
+        };
+        let mut expected = WriteSet::default();
+        for (_, writes) in steps {
+            expected.merge(writes.clone());
+        }
+        let differs = expected != *writes;
+        let other_head = steps.last().is_some_and(|(head, _)| head.hash != after.hash);
+        if differs || other_head {
+            self.wrong(format!(
+                "n{node} applies to partition {partition} at {} what the log does not say",
+                after.next_record
+            ));
+        }
+    }
+
+    /// A caller is told how a command was decided.
+    pub(super) fn answered(&mut self, outcome: &Outcome) {
+        let Place { partition, command, record, index, now } = outcome.place;
+        let chain = &self.partitions[partition.0 as usize];
+        let place = usize::try_from(command.0).unwrap_or(usize::MAX);
+        let on_chain = chain.decisions.get(place);
+        let is_it = on_chain.is_some_and(|(at, decision)| {
+            *decision == outcome.decision && (at.record, at.index, at.now) == (record, index, now)
+        });
+        if !is_it {
+            self.wrong(format!(
+                "somebody was told of {partition}/{command} what is not on the chain: {:?}; there is {:?}",
+                outcome.decision.outcome,
+                on_chain.map(|(_, decision)| &decision.outcome)
+            ));
+        }
+        if matches!(outcome.decision.outcome, Some(Decided::Duplicate(_)) | None) {
+            self.wrong(format!("somebody was told nothing about {partition}/{command}"));
+        }
+    }
+
+    /// An effect is carried out.
+    pub(super) fn effect(&mut self, node: usize, effect: &RequestedEffect) {
+        self.effects_done += 1;
+        let place = (effect.partition, effect.command, effect.index);
+        if self.effects.get(&effect.token()) != Some(&place) {
+            self.wrong(format!("n{node} carries out an effect of {}/{} that is not durable", place.0, place.1));
+        }
+    }
+}
+
+impl Chain {
+    /// Takes in a record; returns the effects that it asks for.
+    fn offer(
+        &mut self,
+        decider: &Decider,
+        partition: PartitionId,
+        offset: Offset,
+        bytes: Bytes,
+        author: &str,
+        commands: &Records,
+    ) -> Result<Vec<(Offset, u32, String)>, String> {
+        if offset != self.head.next_record {
+            return Err(format!("the log goes on at {offset}, not at {}", self.head.next_record));
+        }
+        let record = match self.head.offer(offset, bytes) {
+            Ok(record) => record,
+            Err(Dropped::NotTheHead) => {
+                self.dropped += 1;
+                self.steps.push((self.head.clone(), WriteSet::default()));
+                return Ok(Vec::new());
+            }
+            Err(dropped) => return Err(format!("no correct node writes that: {dropped:?}")),
+        };
+        let mut writes = WriteSet::default();
+        if self.head.owner != author {
+            return Err(format!("{author} wrote a record that counts, in the term of {}", self.head.owner));
+        }
+        if let RecordBody::Batch { first_command, decided_at, decisions } = record.body {
+            for (index, bytes) in (0..).zip(decisions) {
+                let command = Offset(first_command.0 + u64::from(index));
+                let place = Place { partition, command, record: offset, index, now: decided_at };
+                self.decide_again(decider, place, &bytes, commands, &mut writes)?;
+            }
+        }
+        self.state.apply(&writes);
+        self.steps.push((self.head.clone(), writes));
+        let touched = Touched::of(&self.steps[self.steps.len() - 1].1);
+        if !touched.outbox {
+            return Ok(Vec::new());
+        }
+        let open = open_effects(&self.state, None, usize::MAX).map_err(|fault| fault.to_string())?;
+        let asked = open.into_iter().map(|((command, index), row)| {
+            let token = RequestedEffect { partition, command, index, row }.token();
+            (command, index, token)
+        });
+        Ok(asked.collect())
+    }
+
+    fn decide_again(
+        &mut self,
+        decider: &Decider,
+        place: Place,
+        bytes: &Bytes,
+        commands: &Records,
+        writes: &mut WriteSet,
+    ) -> Result<(), String> {
+        let recorded = Decision::decode(bytes.clone()).map_err(|error| error.to_string())?;
+        let command = {
+            let commands = commands.lock();
+            let index = usize::try_from(place.command.0).unwrap_or(usize::MAX);
+            commands.get(index).map(|(bytes, _)| bytes.clone())
+        };
+        let command = command.ok_or_else(|| format!("command {} was decided and is not in the log", place.command))?;
+        let again = {
+            let state = Layered::new(&self.state).over(writes);
+            decider.decide(&state, &command, place).map_err(|fault| fault.to_string())?
+        };
+        if again.decision != recorded {
+            return Err(format!(
+                "command {} was decided as {:?}, and should have been {:?}",
+                place.command, recorded.outcome, again.decision.outcome
+            ));
+        }
+        let is_first = !matches!(recorded.outcome, Some(Decided::Duplicate(_) | Decided::Rejected(_)));
+        if is_first && !recorded.command_id.is_empty() {
+            let id = (recorded.tenant_id.clone(), recorded.command_id.clone());
+            if let Some(before) = self.first.insert(id, place.command) {
+                return Err(format!("the command at {before} was decided a second time at {}", place.command));
+            }
+        }
+        writes.merge(again.writes);
+        if self.decisions.len() as u64 != place.command.0 {
+            return Err(format!("command {} was decided after {} others", place.command, self.decisions.len()));
+        }
+        self.decisions.push((place, recorded));
+        Ok(())
+    }
+}
+
+/// What is the same for every run, and costs time to make.
+#[derive(Clone)]
+pub(super) struct Fixture {
+    pub(super) decider: Decider,
+}
+
+impl Fixture {
+    pub(super) fn new(partitions: u32) -> Self {
+        let authority = Arc::new(daybook_policy::Cedar::new());
+        Self { decider: Decider::new(crate::notes::registry(), authority, partitions) }
+    }
+}
