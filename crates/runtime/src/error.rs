@@ -70,6 +70,16 @@ pub enum SubmitError {
     /// The state could not be read to tell the outcome.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The node that leads the partition says why.
+    #[error("{message}")]
+    Peer {
+        /// The stable code.
+        code: Code,
+        /// What it says.
+        message: String,
+        /// When trying again makes sense, as it says.
+        retry_after: Option<Duration>,
+    },
 }
 
 impl SubmitError {
@@ -82,6 +92,7 @@ impl SubmitError {
             Self::Log(error) => error.code(),
             Self::OutcomeUnknown { .. } => codes::OUTCOME_UNKNOWN,
             Self::Read(error) => error.code(),
+            Self::Peer { code, .. } => *code,
         }
     }
 
@@ -90,7 +101,7 @@ impl SubmitError {
         match self {
             Self::NotLeading { .. } | Self::OutcomeUnknown { .. } => true,
             Self::Log(error) => error.is_transient(),
-            Self::Broken { .. } | Self::Overloaded { .. } | Self::Read(_) => false,
+            Self::Broken { .. } | Self::Overloaded { .. } | Self::Read(_) | Self::Peer { .. } => false,
         }
     }
 
@@ -102,6 +113,7 @@ impl SubmitError {
             Self::OutcomeUnknown { .. } => Some(Duration::from_secs(1)),
             Self::Log(error) if error.is_transient() => Some(Duration::from_secs(1)),
             Self::Read(error) => error.retry_after(),
+            Self::Peer { retry_after, .. } => *retry_after,
             Self::Log(_) | Self::Broken { .. } => None,
         }
     }

@@ -19,6 +19,8 @@ pub struct Outcome {
     pub decision: v1::Decision,
     /// True when this command id was decided before and this is that first decision.
     pub duplicate: bool,
+    /// The response to the caller, encoded, when another node decided: it follows from that node's state.
+    pub response: Option<Bytes>,
 }
 
 /// What somebody waits for.
@@ -50,7 +52,7 @@ impl Waiters {
     pub(crate) fn resolve(&self, place: Place, decision: v1::Decision) {
         let Ok(id) = CommandId::from_slice(&decision.command_id) else { return };
         let Some(waiting) = self.by_key.lock().remove(&(id, decision.fingerprint.clone())) else { return };
-        let outcome = Outcome { place, decision, duplicate: false };
+        let outcome = Outcome { place, decision, duplicate: false, response: None };
         let mut waiting = waiting.into_iter();
         let last = waiting.next_back();
         for sender in waiting {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
+use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
 
 use crate::PrivacyError;
@@ -39,6 +40,15 @@ impl MasterKey {
         let mut bytes = Zeroizing::new([0; KEY_BYTES]);
         random(&mut bytes[..])?;
         Ok(Zeroizing::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+    }
+
+    /// A key for another purpose, which does not tell anything about this one (HMAC-SHA-256 over the purpose).
+    pub fn derive(&self, purpose: &str) -> Zeroizing<[u8; KEY_BYTES]> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.bytes());
+        let code = hmac::sign(&key, purpose.as_bytes());
+        let mut derived = Zeroizing::new([0; KEY_BYTES]);
+        derived.copy_from_slice(code.as_ref());
+        derived
     }
 
     pub(super) fn key(&self) -> &Key {

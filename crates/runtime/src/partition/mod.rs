@@ -201,7 +201,7 @@ impl Partition {
             index: row.index,
             now: decided_at,
         };
-        Ok(Some(Outcome { place, decision, duplicate: true }))
+        Ok(Some(Outcome { place, decision, duplicate: true, response: None }))
     }
 
     /// What the node is to do with this partition now.
