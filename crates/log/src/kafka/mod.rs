@@ -1,16 +1,20 @@
 //! The log on Apache Kafka: one Kafka topic per topic, `<name>.commands` and `<name>.decisions`. Beside it, for several
-//! nodes on one cluster, a keyed log on the topic `<name>.keys` ([`KafkaKeyedLog`]).
+//! nodes on one cluster, a keyed log on the topic `<name>.keys` ([`KafkaKeyedLog`]) and the group of the nodes
+//! ([`Membership`]).
 //!
 //! What the protocol needs of Kafka is ordered durable appends, so that is all that is used: an idempotent producer
 //! with `acks=all` and explicit partitions, consumers with explicit assignments and offsets. No transactions, no
-//! consumer groups, no commits: progress is kept beside the state, and the chain keeps writers apart.
+//! commits: progress is kept beside the state, and the chain keeps writers apart. The consumer group decides who should
+//! look after a partition, never who may: no record is read through it.
 //!
 //! Architecture invariant: this folder is the one place that builds Kafka clients, and it leaves no setting that
 //! matters to a default.
 
 mod append;
+mod assignment;
 mod config;
 mod keyed;
+mod membership;
 mod read;
 mod topics;
 
@@ -35,6 +39,7 @@ use read::Consumers;
 use topics::{Admin, Rule, Setting, TopicSpec};
 
 pub use keyed::{Compaction, KafkaKeyedLog};
+pub use membership::{Member, Membership};
 
 /// How to reach a log on Kafka.
 #[derive(Debug, Clone)]
