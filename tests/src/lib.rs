@@ -8,6 +8,7 @@
 //! | [`requests`] | short ways to write requests |
 //! | [`story`] | the one story that every door and every log must tell |
 //! | [`disk`] | files: copying, searching, damaging |
+//! | [`group`] | nodes in the group of a log, as processes of their own |
 //! | [`skipped`] | saying that a test could not run |
 //!
 //! ```no_run
@@ -23,6 +24,7 @@
 //! ```
 
 pub mod disk;
+pub mod group;
 pub mod node;
 pub mod people;
 pub mod refusal;

@@ -196,7 +196,7 @@ fn the_spine_depends_downwards() {
         ("daybook-log", &["daybook-store", "daybook-runtime", "daybook-server", "daybook-privacy"]),
         ("daybook-store", &["daybook-log", "daybook-runtime", "daybook-server", "daybook-privacy"]),
         ("daybook-policy", &["daybook-log", "daybook-store", "daybook-runtime", "daybook-server"]),
-        ("daybook-privacy", &["daybook-log", "daybook-store", "daybook-runtime", "daybook-server"]),
+        ("daybook-privacy", &["daybook-store", "daybook-runtime", "daybook-server"]),
         ("daybook-runtime", &["daybook-policy", "daybook-privacy", "daybook-server", "daybook-domains", "tonic"]),
         ("daybook-server", &["daybook-cli", "daybook-replay", "daybook-testkit"]),
     ] {

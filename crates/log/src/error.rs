@@ -93,6 +93,11 @@ pub enum LogError {
         /// The limit.
         max: usize,
     },
+    /// The key of a keyed record cannot be used. Nothing was written.
+    #[error(
+        "the key of a keyed record must have at least one byte, and the first must not be zero; it was not written"
+    )]
+    KeyInvalid,
     /// It has been trimmed away.
     #[error("{topic} of partition {partition} starts at offset {first}; what came before was trimmed away")]
     Trimmed {
@@ -141,6 +146,7 @@ impl LogError {
             Self::ShapeDiffers { .. } => codes::LOG_SHAPE_DIFFERS,
             Self::Unavailable { .. } | Self::Closed => codes::LOG_UNAVAILABLE,
             Self::TooLarge { .. } => codes::RECORD_TOO_LARGE,
+            Self::KeyInvalid => daybook_kernel::code::INVALID_ARGUMENT,
             Self::Trimmed { .. } => codes::LOG_TRIMMED,
             Self::BeyondEnd { .. } => codes::BEYOND_END_OF_LOG,
             Self::WrongSettings { .. } => codes::TOPIC_SETTINGS_WRONG,

@@ -4,6 +4,10 @@
 //! binary, nothing to install) and [`KafkaLog`]. All three pass the same conformance suite (`tests/log_conformance.rs`).
 //! The protocol above the log (`daybook_kernel::chain`) needs nothing but what stands here, so it holds on any of them.
 //!
+//! Two more things for several nodes on one Kafka cluster: a [`KeyedLog`], which keeps of each key only the last record
+//! and forgets the others physically (the shared key ring lies on one), and [`Membership`], by which the nodes agree on
+//! who looks after which partition.
+//!
 //! Architecture invariants: only this crate knows Kafka; the content of a record is bytes to it.
 //!
 //! ```
@@ -24,12 +28,16 @@
 mod embedded;
 mod error;
 mod kafka;
+mod keyed;
 mod memory;
+mod memory_keyed;
 mod recent;
 mod topic;
 
 pub use embedded::{EmbeddedLog, EmbeddedOptions, Recovery};
 pub use error::{LogError, codes};
-pub use kafka::{KafkaLog, KafkaOptions};
+pub use kafka::{Compaction, KafkaKeyedLog, KafkaLog, KafkaOptions, Member, Membership};
+pub use keyed::{KEYED_RECORD_BYTES_MAX, KeyedLog, KeyedReader, KeyedRecord, KeyedRecords};
 pub use memory::MemoryLog;
+pub use memory_keyed::MemoryKeyedLog;
 pub use topic::{Appended, Bounds, Durability, Log, LogReader, RECORD_BYTES_MAX, Record, Topic};

@@ -21,6 +21,8 @@ pub mod codes {
         KEY_RING_IN_USE: FailedPrecondition;
         /// There is no key ring, but a log that was written with one.
         KEY_RING_MISSING: FailedPrecondition;
+        /// Two key rings have different keys for the same thing.
+        KEY_RINGS_DIFFER: FailedPrecondition;
     }
 }
 
@@ -56,6 +58,22 @@ pub enum PrivacyError {
         "no usable master key ({0}); give 32 bytes in hexadecimal, in the file or environment variable that the configuration names"
     )]
     NoMasterKey(String),
+    /// There is none, and none may be made.
+    #[error(
+        "there is no key ring in {0}, but the log has records; nothing was changed; put the ring back from its copy"
+    )]
+    Missing(String),
+    /// A ring that was to be taken over has another key than the one that is in use.
+    #[error(
+        "the key ring on this node's disk has another key {key_id} of tenant {tenant} than the ring that the nodes share; \
+         both are kept; find out which ring the log was written with"
+    )]
+    Differs {
+        /// The tenant.
+        tenant: String,
+        /// The key.
+        key_id: String,
+    },
     /// Another process has it open.
     #[error("the key ring is in use by another process ({0}); stop that one first")]
     InUse(String),
@@ -71,6 +89,8 @@ impl PrivacyError {
             Self::Damaged(_) => codes::KEY_RING_DAMAGED,
             Self::WrongMasterKey => codes::MASTER_KEY_WRONG,
             Self::NoMasterKey(_) => codes::MASTER_KEY_MISSING,
+            Self::Missing(_) => codes::KEY_RING_MISSING,
+            Self::Differs { .. } => codes::KEY_RINGS_DIFFER,
             Self::InUse(_) => codes::KEY_RING_IN_USE,
         }
     }

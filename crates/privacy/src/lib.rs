@@ -13,8 +13,10 @@
 //!
 //! Not yet here: detection of personal data, redaction profiles, rotation of pseudonyms.
 //!
-//! Architecture invariant: what a field holds is said in `proto/`, and only there. This crate follows the schema; it
-//! knows no domain.
+//! Three rings: in memory, on a local disk ([`EmbeddedKeyRing`]), and shared by several nodes ([`SharedKeyRing`]).
+//!
+//! Architecture invariant: this crate knows the contract of a keyed log, and nothing of what such a log lies on. What a
+//! field holds is said in `proto/`, and only there: this crate follows the schema and knows no domain.
 
 mod cipher;
 mod content;
@@ -26,7 +28,9 @@ mod sealer;
 
 pub use cipher::Key;
 pub use error::{PrivacyError, codes};
-pub use key_ring::{Destroyed, EmbeddedKeyRing, KeyId, KeyRing, MasterKey, MemoryKeyRing};
+pub use key_ring::{
+    Destroyed, EmbeddedKeyRing, Imported, KeyId, KeyRing, MasterKey, MemoryKeyRing, SharedKeyRing, Start,
+};
 pub use opener::Opener;
 pub use pseudonym::is_pseudonym;
 pub use sealer::{SealMode, Sealer};

@@ -27,12 +27,23 @@ impl Opener {
 
     /// Puts the content of every seal back in its place. Content whose key is destroyed stays away, without an error:
     /// that is what deletion means.
-    pub fn open(&self, answer: &mut DynamicMessage, tenant: &TenantId) -> Result<(), PrivacyError> {
+    ///
+    /// A key that any node had destroyed when this was called is not used any more.
+    ///
+    /// # Errors
+    /// [`PrivacyError::Damaged`] when content does not open under its key, [`PrivacyError::Unavailable`] when the key
+    /// ring cannot be asked.
+    pub async fn open(&self, answer: &mut DynamicMessage, tenant: &TenantId) -> Result<(), PrivacyError> {
         if !carries_content(&answer.descriptor()) {
             return Ok(());
         }
+        self.keys.caught_up().await?;
+        self.open_inside(answer, tenant)
+    }
+
+    fn open_inside(&self, answer: &mut DynamicMessage, tenant: &TenantId) -> Result<(), PrivacyError> {
         let tenant = tenant_inside(answer, tenant).map_err(PrivacyError::Invalid)?;
-        children(answer, |child, _| self.open(child, &tenant))?;
+        children(answer, |child, _| self.open_inside(child, &tenant))?;
         if sealing(&answer.descriptor()).is_none() || !answer.has_field_by_name(SEALED) {
             return Ok(());
         }

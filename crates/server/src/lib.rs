@@ -26,5 +26,6 @@ mod bootstrap;
 mod disk;
 mod effects;
 mod export;
+mod key_ring;
 
 pub use bootstrap::FIRST_TENANT;

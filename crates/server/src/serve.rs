@@ -14,11 +14,10 @@ use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use daybook_kernel::authorisation::Authority;
 use daybook_kernel::code::Code;
 use daybook_kernel::decide::Decider;
-use daybook_kernel::id::{Offset, PartitionId};
 use daybook_kernel::registry::Registry;
-use daybook_log::{EmbeddedLog, EmbeddedOptions, KafkaLog, KafkaOptions, Log, LogError, Recovery, Topic};
+use daybook_log::{EmbeddedLog, EmbeddedOptions, KafkaLog, KafkaOptions, Log, LogError, Recovery};
 use daybook_policy::Cedar;
-use daybook_privacy::{EmbeddedKeyRing, KeyRing, MasterKey, Opener, PrivacyError, Sealer};
+use daybook_privacy::{MasterKey, Opener, PrivacyError, Sealer};
 use daybook_proto::FILE_DESCRIPTOR_SET;
 use daybook_rocks::Memory;
 use daybook_runtime::{
@@ -41,6 +40,7 @@ use crate::door::{Door, DoorLimits, Methods};
 use crate::effects::DestroyKeysHandler;
 use crate::error::{CallError, codes};
 use crate::http::{App, router, tls_server_config};
+use crate::key_ring;
 use crate::node_service::NodeService;
 
 /// Why a node does not start.
@@ -119,7 +119,7 @@ impl Running {
         let memory = Memory::new(config.store.cache_mib << 20, config.store.write_buffer_mib << 20);
         let authenticator = authenticator(&config).await?;
         let log = open_log(&config, &memory).await?;
-        let keys = open_keys(&config, &*log, &memory).await?;
+        let keys = key_ring::open(&config, || master_key(&config), &*log, &memory).await?;
 
         let registry = daybook_domains::registry();
         let authority: Arc<dyn Authority> = Arc::new(Cedar::new());
@@ -274,22 +274,27 @@ fn master_key(config: &Config) -> Result<MasterKey, StartError> {
 
 /// Opens the log that the configuration names.
 pub async fn open_log(config: &Config, memory: &Memory) -> Result<Arc<dyn Log>, LogError> {
-    let LogConfig { name, partitions, .. } = config.log.clone();
-    if let Some(brokers) = config.log.kafka_brokers() {
-        let options = KafkaOptions {
-            brokers: brokers.to_owned(),
-            name,
-            partitions,
-            create_with_replication: (config.log.kafka_replication > 0).then_some(config.log.kafka_replication),
-            min_insync_replicas: config.log.kafka_min_insync_replicas,
-            connect_timeout: config.log.kafka_connect_seconds,
-            properties: config.log.kafka_properties.clone(),
-        };
+    if let Some(options) = kafka_options(config) {
         return Ok(Arc::new(KafkaLog::open(options).await?));
     }
+    let LogConfig { name, partitions, .. } = config.log.clone();
     let recovery = if config.log.recovery == "truncate" { Recovery::TruncateDamage } else { Recovery::Strict };
     let folder = log_folder(&config.node.data_dir);
     Ok(Arc::new(EmbeddedLog::open(EmbeddedOptions { folder, name, partitions, recovery }, memory)?))
+}
+
+/// How to reach the brokers, if the log is on Kafka.
+pub fn kafka_options(config: &Config) -> Option<KafkaOptions> {
+    let brokers = config.log.kafka_brokers()?;
+    Some(KafkaOptions {
+        brokers: brokers.to_owned(),
+        name: config.log.name.clone(),
+        partitions: config.log.partitions,
+        create_with_replication: (config.log.kafka_replication > 0).then_some(config.log.kafka_replication),
+        min_insync_replicas: config.log.kafka_min_insync_replicas,
+        connect_timeout: config.log.kafka_connect_seconds,
+        properties: config.log.kafka_properties.clone(),
+    })
 }
 
 /// Where the embedded log of a data folder lies.
@@ -305,25 +310,6 @@ fn limits(config: &Config) -> Limits {
         decision_wait_max: config.limits.decision_wait_seconds,
         ..Limits::default()
     }
-}
-
-/// Opens the key ring. A ring that is not there is made for a log that is empty, and for no other: with new keys, nothing
-/// that was sealed could be opened, and people would get other pseudonyms than those that holds name.
-async fn open_keys(config: &Config, log: &dyn Log, memory: &Memory) -> Result<Arc<dyn KeyRing>, StartError> {
-    let folder = config.node.data_dir.join("keys");
-    if !EmbeddedKeyRing::is_there(&folder) && !config.keys.start_over {
-        for partition in (0..log.partitions()).map(PartitionId) {
-            if log.bounds(Topic::Commands, partition).await?.next > Offset(0) {
-                let message = format!(
-                    "there is no key ring in {}, but the log has records; nothing was changed; put the ring back from \
-                     its copy",
-                    folder.display()
-                );
-                return Err(StartError { code: daybook_privacy::codes::KEY_RING_MISSING, message });
-            }
-        }
-    }
-    Ok(Arc::new(EmbeddedKeyRing::open(&folder, master_key(config)?, memory)?))
 }
 
 /// What a new log needs before anybody can use it.

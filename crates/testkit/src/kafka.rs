@@ -80,6 +80,11 @@ impl Broker {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// Where its data lies, if that is on this machine.
+    pub fn data_folder(&self) -> Option<PathBuf> {
+        self.java.as_ref().map(|_| data_folder(self.folder.path()))
+    }
+
     /// Options for a log on this broker.
     pub fn log_options(&self, name: &str, partitions: u32) -> KafkaOptions {
         KafkaOptions {
@@ -213,8 +218,12 @@ fn start_container(port: u16, controller_port: u16) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
+fn data_folder(folder: &Path) -> PathBuf {
+    folder.join("data")
+}
+
 fn server_properties(folder: &Path, port: u16, controller_port: u16) -> String {
-    let data = folder.join("data");
+    let data = data_folder(folder);
     format!(
         "process.roles=broker,controller\n\
          node.id=1\n\
@@ -231,6 +240,7 @@ fn server_properties(folder: &Path, port: u16, controller_port: u16) -> String {
          share.coordinator.state.topic.replication.factor=1\n\
          share.coordinator.state.topic.min.isr=1\n\
          group.initial.rebalance.delay.ms=0\n\
+         log.cleaner.backoff.ms=200\n\
          auto.create.topics.enable=false\n",
         data.display()
     )

@@ -1,9 +1,10 @@
-//! What tests and benchmarks share: a real Kafka broker, the conformance suite of logs, generators.
+//! What tests and benchmarks share: a real Kafka broker, the conformance suites of logs, generators.
 //!
 //! Not for: production code. Nothing that ships depends on this crate.
 
 pub mod faulty_log;
 pub mod kafka;
+pub mod keyed_log_conformance;
 pub mod log_conformance;
 pub mod notes;
 pub mod sim;

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use daybook_kernel::id::Offset;
 use parking_lot::Mutex;
-use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientContext, client::Client};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
-use super::{Clients, Reports, from_kafka, producer_config};
+use super::{Reports, from_kafka};
 use crate::LogError;
 use crate::recent::Recent;
 use crate::topic::{Appended, Record};
@@ -20,8 +20,22 @@ use crate::topic::{Appended, Record};
 /// An append that was handed to the producer.
 pub(super) struct Pending {
     done: oneshot::Sender<Result<Offset, LogError>>,
-    /// Where readers of this process look for it, and the record.
-    along: Option<(Arc<Tail>, Bytes)>,
+    along: Option<Along>,
+}
+
+/// Who else in this process wants to know of an append.
+pub(super) enum Along {
+    /// Readers, who look for the record here once it is acknowledged.
+    Tail(Arc<Tail>, Bytes),
+    /// Whoever waits for this, as soon as the record is in the log or may be.
+    Written(Arc<Notify>),
+}
+
+/// What is appended. A value that is not there is a tombstone.
+#[derive(Clone, Copy)]
+pub(super) struct Payload<'a> {
+    pub(super) key: Option<&'a [u8]>,
+    pub(super) value: Option<&'a [u8]>,
 }
 
 /// The end of a partition as far as this process wrote it. A reader of the same process need not wait until the broker
@@ -34,7 +48,7 @@ pub(super) struct Tail {
 }
 
 pub(super) struct Appender {
-    clients: Arc<Clients>,
+    config: ClientConfig,
     producer: Mutex<Arc<ThreadedProducer<Deliveries>>>,
 }
 
@@ -56,9 +70,14 @@ impl ProducerContext for Deliveries {
             }),
             Err((error, _)) => Err(from_kafka(error)),
         };
-        if let (Ok(offset), Some((tail, bytes))) = (&result, pending.along) {
-            tail.recent.lock().push(Record { offset: *offset, bytes });
-            tail.moved.send_replace(());
+        match (&result, pending.along) {
+            (Ok(offset), Some(Along::Tail(tail, bytes))) => {
+                tail.recent.lock().push(Record { offset: *offset, bytes });
+                tail.moved.send_replace(());
+            }
+            // An append that failed may be in the log nevertheless.
+            (_, Some(Along::Written(written))) => written.notify_one(),
+            _ => {}
         }
         // A caller that went away does not want to know.
         let _ = pending.done.send(result);
@@ -66,21 +85,26 @@ impl ProducerContext for Deliveries {
 }
 
 impl Appender {
-    pub(super) fn new(clients: Arc<Clients>) -> Result<Self, LogError> {
-        let producer = Mutex::new(Arc::new(producer(&clients)?));
-        Ok(Self { clients, producer })
+    pub(super) fn new(config: ClientConfig) -> Result<Self, LogError> {
+        let producer = Mutex::new(Arc::new(producer(&config)?));
+        Ok(Self { config, producer })
     }
 
-    /// Appends a record, and hands it to the readers of `tail` once it is acknowledged.
-    pub(super) fn append(&self, topic: &str, partition: i32, record: &Bytes, tail: Option<Arc<Tail>>) -> Appended {
+    /// Appends a record, and tells whoever goes along once it is acknowledged.
+    pub(super) fn append(&self, topic: &str, partition: i32, payload: Payload<'_>, along: Option<Along>) -> Appended {
         let (done, result) = oneshot::channel();
         let producer = match self.healthy() {
             Ok(producer) => producer,
             Err(error) => return Appended::done(Err(error)),
         };
-        let along = tail.map(|tail| (tail, record.clone()));
-        let record: BaseRecord<'_, (), [u8], Box<Pending>> =
-            BaseRecord::with_opaque_to(topic, Box::new(Pending { done, along })).partition(partition).payload(record);
+        let mut record: BaseRecord<'_, [u8], [u8], Box<Pending>> =
+            BaseRecord::with_opaque_to(topic, Box::new(Pending { done, along })).partition(partition);
+        if let Some(key) = payload.key {
+            record = record.key(key);
+        }
+        if let Some(value) = payload.value {
+            record = record.payload(value);
+        }
         match producer.send(record) {
             Ok(()) => Appended::waiting(result),
             Err((error, _)) => Appended::done(Err(from_kafka(&error))),
@@ -94,13 +118,12 @@ impl Appender {
         let client: &Client<Deliveries> = current.client();
         if let Some((code, reason)) = client.fatal_error() {
             tracing::warn!(%code, reason, "the Kafka producer cannot go on; it is replaced");
-            *current = Arc::new(producer(&self.clients)?);
+            *current = Arc::new(producer(&self.config)?);
         }
         Ok(Arc::clone(&current))
     }
 }
 
-fn producer(clients: &Clients) -> Result<ThreadedProducer<Deliveries>, LogError> {
-    let config = producer_config(&clients.options)?;
-    ThreadedProducer::from_config_and_context(&config, Deliveries).map_err(|error| from_kafka(&error))
+fn producer(config: &ClientConfig) -> Result<ThreadedProducer<Deliveries>, LogError> {
+    ThreadedProducer::from_config_and_context(config, Deliveries).map_err(|error| from_kafka(&error))
 }

@@ -1,13 +1,20 @@
-//! The log on Apache Kafka: one Kafka topic per topic, `<name>.commands` and `<name>.decisions`.
+//! The log on Apache Kafka: one Kafka topic per topic, `<name>.commands` and `<name>.decisions`. Beside it, for several
+//! nodes on one cluster, a keyed log on the topic `<name>.keys` ([`KafkaKeyedLog`]) and the group of the nodes
+//! ([`Membership`]).
 //!
 //! What the protocol needs of Kafka is ordered durable appends, so that is all that is used: an idempotent producer
 //! with `acks=all` and explicit partitions, consumers with explicit assignments and offsets. No transactions, no
-//! consumer groups, no commits: progress is kept beside the state, and the chain keeps writers apart.
+//! commits: progress is kept beside the state, and the chain keeps writers apart. The consumer group decides who should
+//! look after a partition, never who may: no record is read through it.
 //!
 //! Architecture invariant: this folder is the one place that builds Kafka clients, and it leaves no setting that
 //! matters to a default.
 
 mod append;
+mod assignment;
+mod config;
+mod keyed;
+mod membership;
 mod read;
 mod topics;
 
@@ -20,15 +27,19 @@ use daybook_kernel::id::{Offset, PartitionId};
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{ClientContext, Offset as KafkaOffset, TopicPartitionList};
 
 use crate::LogError;
 use crate::topic::{Appended, Bounds, Durability, Log, LogReader, RECORD_BYTES_MAX, Topic};
 
-use append::{Appender, Tail};
+use append::{Along, Appender, Payload, Tail};
+use config::{client_config, producer_config};
 use read::Consumers;
+use topics::{Admin, Rule, Setting, TopicSpec};
+
+pub use keyed::{Compaction, KafkaKeyedLog};
+pub use membership::{Member, Membership};
 
 /// How to reach a log on Kafka.
 #[derive(Debug, Clone)]
@@ -60,7 +71,7 @@ pub struct KafkaLog {
 /// What every part of the log needs to build its client.
 struct Clients {
     options: KafkaOptions,
-    admin: AdminClient<DefaultClientContext>,
+    admin: Admin,
     /// Ends of the partitions of `Commands`: their owner reads along what its own doors append.
     tails: Vec<Arc<Tail>>,
 }
@@ -78,11 +89,11 @@ impl KafkaLog {
     /// [`LogError::Unavailable`] when no broker answers within the time allowed, [`LogError::WrongSettings`] and
     /// [`LogError::ShapeDiffers`] when the topics must not be used as they are.
     pub async fn open(options: KafkaOptions) -> Result<Self, LogError> {
-        let admin = client_config(&options)?.create().map_err(|error| from_kafka(&error))?;
+        let admin = admin(&options)?;
         let tails = (0..options.partitions).map(|_| Arc::default()).collect();
         let clients = Arc::new(Clients { options, admin, tails });
-        topics::check(&clients).await?;
-        let appender = Appender::new(Arc::clone(&clients))?;
+        topics::check(&clients.admin, &clients.options, &clients.specs()).await?;
+        let appender = Appender::new(producer_config(&clients.options)?)?;
         let consumers = Consumers::new(Arc::clone(&clients));
         Ok(Self { clients, appender, consumers })
     }
@@ -111,103 +122,45 @@ impl Clients {
 
     /// Asks the brokers for the bounds of a partition. Blocks.
     fn bounds(&self, topic: Topic, partition: PartitionId) -> Result<Bounds, LogError> {
-        let number = kafka_partition(partition);
-        let client = self.admin.inner();
-        let (low, high) =
-            client.fetch_watermarks(&self.topic(topic), number, REQUEST_TIMEOUT).map_err(|error| from_kafka(&error))?;
-        let offset = |offset: i64| Offset(u64::try_from(offset).unwrap_or_default());
-        Ok(Bounds { first: offset(low), next: offset(high) })
+        bounds(&self.admin, &self.topic(topic), kafka_partition(partition))
     }
+
+    /// Topics that must not lose a record.
+    fn specs(&self) -> [TopicSpec; 2] {
+        Topic::ALL.map(|topic| {
+            let settings = vec![
+                Setting::exactly("cleanup.policy", "delete"),
+                Setting::exactly("retention.ms", "-1"),
+                Setting::exactly("retention.bytes", "-1"),
+                Setting::exactly("unclean.leader.election.enable", "false"),
+                Setting::at_least("min.insync.replicas", self.options.min_insync_replicas.into()),
+                Setting {
+                    name: "max.message.bytes",
+                    created: (RECORD_BYTES_MAX + ENVELOPE_BYTES).to_string(),
+                    rule: Rule::AtLeast(RECORD_BYTES_MAX as u64),
+                },
+            ];
+            TopicSpec { name: self.topic(topic), partitions: self.options.partitions, settings }
+        })
+    }
+}
+
+/// Asks the brokers for the bounds of a partition. Blocks.
+fn bounds(admin: &Admin, topic: &str, partition: i32) -> Result<Bounds, LogError> {
+    let client = admin.inner();
+    let (low, high) = client.fetch_watermarks(topic, partition, REQUEST_TIMEOUT).map_err(|error| from_kafka(&error))?;
+    let offset = |offset: i64| Offset(u64::try_from(offset).unwrap_or_default());
+    Ok(Bounds { first: offset(low), next: offset(high) })
+}
+
+fn admin(options: &KafkaOptions) -> Result<Admin, LogError> {
+    let admin: AdminClient<DefaultClientContext> =
+        client_config(options)?.create().map_err(|error| from_kafka(&error))?;
+    Ok(Arc::new(admin))
 }
 
 fn kafka_partition(partition: PartitionId) -> i32 {
     i32::try_from(partition.0).unwrap_or(i32::MAX)
-}
-
-/// Settings that users may not change: each decides whether a record can be lost, repeated or skipped.
-const FIXED: [(&str, &str); 9] = [
-    ("enable.idempotence", "true"),
-    ("acks", "all"),
-    ("max.in.flight.requests.per.connection", "5"),
-    ("enable.auto.commit", "false"),
-    ("enable.auto.offset.store", "false"),
-    ("auto.offset.reset", "error"),
-    ("isolation.level", "read_committed"),
-    ("allow.auto.create.topics", "false"),
-    ("enable.partition.eof", "false"),
-];
-
-fn client_config(options: &KafkaOptions) -> Result<ClientConfig, LogError> {
-    let mut config = ClientConfig::new();
-    config.set_log_level(RDKafkaLogLevel::Warning);
-    config.set("bootstrap.servers", &options.brokers);
-    config.set("client.id", "daybook");
-    config.set("socket.nagle.disable", "true");
-    config.set("socket.keepalive.enable", "true");
-    config.set("reconnect.backoff.ms", "100");
-    config.set("reconnect.backoff.max.ms", "2000");
-    config.set("message.max.bytes", (RECORD_BYTES_MAX + ENVELOPE_BYTES).to_string());
-    config.set("receive.message.max.bytes", (64 << 20).to_string());
-    for (name, value) in &options.properties {
-        if FIXED.iter().any(|(fixed, _)| fixed == name) {
-            let topic = "(client settings)".to_owned();
-            return Err(LogError::WrongSettings { topic, wrong: format!("{name} is fixed and cannot be configured") });
-        }
-        config.set(name, value);
-    }
-    Ok(config)
-}
-
-/// What concerns producers only.
-fn producer_config(options: &KafkaOptions) -> Result<ClientConfig, LogError> {
-    let mut config = client_config(options)?;
-    for (name, value) in FIXED
-        .iter()
-        .filter(|(name, _)| matches!(*name, "enable.idempotence" | "acks" | "max.in.flight.requests.per.connection"))
-    {
-        config.set(*name, *value);
-    }
-    // No waiting for more: what is appended while a request is in flight forms the next one.
-    config.set("linger.ms", "0");
-    config.set("batch.size", (1 << 20).to_string());
-    config.set("compression.type", "lz4");
-    config.set("message.timeout.ms", "30000");
-    config.set("request.timeout.ms", "10000");
-    config.set("queue.buffering.max.messages", "100000");
-    config.set("queue.buffering.max.kbytes", (128 << 10).to_string());
-    Ok(config)
-}
-
-/// What concerns consumers only.
-fn consumer_config(options: &KafkaOptions, topic: Topic) -> Result<ClientConfig, LogError> {
-    let mut config = client_config(options)?;
-    for (name, value) in FIXED
-        .iter()
-        .filter(|(name, _)| !matches!(*name, "enable.idempotence" | "acks" | "max.in.flight.requests.per.connection"))
-    {
-        config.set(*name, *value);
-    }
-    // Assignments are explicit and nothing is committed; librdkafka wants a group's name all the same.
-    config.set("group.id", format!("daybook.{}", options.name));
-    match topic {
-        // Who decides commands has most of them from this process's own appends (see `Tail`). Fetching each of them at
-        // once would cost the broker and this process more than deciding it; what others append may come a little later.
-        Topic::Commands => {
-            config.set("fetch.min.bytes", (64 << 10).to_string());
-            config.set("fetch.wait.max.ms", "20");
-        }
-        Topic::Decisions => {
-            config.set("fetch.min.bytes", "1");
-            config.set("fetch.wait.max.ms", "500");
-        }
-    }
-    config.set("fetch.queue.backoff.ms", "5");
-    config.set("fetch.error.backoff.ms", "100");
-    config.set("max.partition.fetch.bytes", (RECORD_BYTES_MAX + ENVELOPE_BYTES).to_string());
-    config.set("fetch.max.bytes", (16 << 20).to_string());
-    config.set("queued.max.messages.kbytes", (8 << 10).to_string());
-    config.set("check.crcs", "true");
-    Ok(config)
 }
 
 /// What librdkafka reports by itself, as log lines of ours.
@@ -251,7 +204,9 @@ impl Log for KafkaLog {
         match self.check_partition(partition) {
             Ok(()) => {
                 let tail = self.clients.tail(topic, partition).cloned();
-                self.appender.append(&self.clients.topic(topic), kafka_partition(partition), &record, tail)
+                let payload = Payload { key: None, value: Some(&record[..]) };
+                let along = tail.map(|tail| Along::Tail(tail, record.clone()));
+                self.appender.append(&self.clients.topic(topic), kafka_partition(partition), payload, along)
             }
             Err(error) => Appended::done(Err(error)),
         }

@@ -21,7 +21,8 @@ use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use tokio::sync::Notify;
 
 use super::append::Tail;
-use super::{Clients, Reports, consumer_config, from_kafka, kafka_partition};
+use super::config::{Fetch, consumer_config};
+use super::{Clients, Reports, from_kafka, kafka_partition};
 use crate::LogError;
 use crate::topic::{LogReader, Record, Topic};
 
@@ -76,7 +77,14 @@ impl Consumers {
                 return Ok(Arc::clone(lane));
             }
         }
-        let config = consumer_config(&self.clients.options, topic)?;
+        let fetch = match topic {
+            // Who decides commands has most of them from this process's own appends (see `Tail`). Fetching each of them
+            // at once would cost the broker and this process more than deciding it; what others append may come a
+            // little later.
+            Topic::Commands => Fetch::IN_PIECES,
+            Topic::Decisions => Fetch::AT_ONCE,
+        };
+        let config = consumer_config(&self.clients.options, &fetch)?;
         let consumer = BaseConsumer::from_config_and_context(&config, Reports).map_err(|error| from_kafka(&error))?;
         let lane = Arc::new(Lane {
             topic,

@@ -1,82 +1,128 @@
-//! Topics that must not lose a record: created so, and refused if they are otherwise.
+//! Topics that keep what they must keep: created so, and refused if they are otherwise.
 
 use std::sync::Arc;
 
-use rdkafka::admin::{AdminOptions, ConfigEntry, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, ConfigEntry, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::types::RDKafkaErrorCode;
 
-use super::{Clients, ENVELOPE_BYTES, REQUEST_TIMEOUT, from_kafka};
+use super::{KafkaOptions, REQUEST_TIMEOUT, from_kafka};
 use crate::LogError;
-use crate::topic::{RECORD_BYTES_MAX, Topic};
 
-/// Settings with the one value that they may have.
-const REQUIRED: [(&str, &str); 4] = [
-    ("cleanup.policy", "delete"),
-    ("retention.ms", "-1"),
-    ("retention.bytes", "-1"),
-    ("unclean.leader.election.enable", "false"),
-];
+/// Creates topics and reads their settings.
+pub(super) type Admin = Arc<AdminClient<DefaultClientContext>>;
+
+/// How a topic must be.
+pub(super) struct TopicSpec {
+    pub(super) name: String,
+    pub(super) partitions: u32,
+    pub(super) settings: Vec<Setting>,
+}
+
+/// A setting of a topic: what it is created with, and what it may be.
+pub(super) struct Setting {
+    pub(super) name: &'static str,
+    pub(super) created: String,
+    pub(super) rule: Rule,
+}
+
+/// What a setting may be.
+pub(super) enum Rule {
+    Exactly,
+    AtLeast(u64),
+    AtMost(u64),
+    /// For a share between 0 and 1, in thousandths.
+    AtMostThousandths(u64),
+}
+
+impl Setting {
+    pub(super) fn exactly(name: &'static str, value: &str) -> Self {
+        Self { name, created: value.to_owned(), rule: Rule::Exactly }
+    }
+
+    pub(super) fn at_least(name: &'static str, least: u64) -> Self {
+        Self { name, created: least.to_string(), rule: Rule::AtLeast(least) }
+    }
+
+    pub(super) fn at_most(name: &'static str, most: u64) -> Self {
+        Self { name, created: most.to_string(), rule: Rule::AtMost(most) }
+    }
+
+    /// What is wrong with a value, if something is.
+    fn wrong(&self, found: &str) -> Option<String> {
+        let (name, number) = (self.name, found.parse::<u64>().ok());
+        let wanted = match self.rule {
+            Rule::Exactly if found == self.created => return None,
+            Rule::AtLeast(least) if number.is_some_and(|found| found >= least) => return None,
+            Rule::AtMost(most) if number.is_some_and(|found| found <= most) => return None,
+            Rule::AtMostThousandths(most) if thousandths(found).is_some_and(|found| found <= most) => return None,
+            Rule::Exactly => format!("{:?}", self.created),
+            Rule::AtLeast(least) => format!("at least {least}"),
+            Rule::AtMost(most) => format!("at most {most}"),
+            Rule::AtMostThousandths(most) => format!("at most 0.{most:03}"),
+        };
+        Some(format!("{name} is {found:?} and must be {wanted}"))
+    }
+}
+
+/// A share as Kafka writes it, rounded up.
+fn thousandths(text: &str) -> Option<u64> {
+    let share = text.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share))?;
+    Some((share * 1_000.0).ceil() as u64)
+}
 
 /// Creates the topics if they are missing and that is wanted, then checks them.
-pub(super) async fn check(clients: &Arc<Clients>) -> Result<(), LogError> {
-    let asking = Arc::clone(clients);
-    let found = tokio::task::spawn_blocking(move || partitions_of_topics(&asking))
+pub(super) async fn check(admin: &Admin, options: &KafkaOptions, specs: &[TopicSpec]) -> Result<(), LogError> {
+    let names: Vec<_> = specs.iter().map(|spec| spec.name.clone()).collect();
+    let (asking, of) = (Arc::clone(admin), options.clone());
+    let found = tokio::task::spawn_blocking(move || partitions_of_topics(&asking, &of, &names))
         .await
         .map_err(|error| LogError::Unavailable { what: error.to_string() })??;
-    for (topic, partitions) in Topic::ALL.into_iter().zip(found) {
-        let wanted = clients.options.partitions;
-        match (partitions, clients.options.create_with_replication) {
+    for (spec, partitions) in specs.iter().zip(found) {
+        let (name, wanted) = (&spec.name, spec.partitions);
+        match (partitions, options.create_with_replication) {
             (Some(found), _) if found == wanted => {}
             (Some(found), _) => {
-                let name = clients.topic(topic);
                 let (found, wanted) = (format!("{found} partitions in topic {name}"), format!("{wanted} partitions"));
                 return Err(LogError::ShapeDiffers { found, wanted });
             }
-            (None, Some(replication)) => create(clients, topic, replication).await?,
+            (None, Some(replication)) => create(admin, spec, replication).await?,
             (None, None) => {
-                return Err(LogError::WrongSettings {
-                    topic: clients.topic(topic),
-                    wrong: "it does not exist, and creating topics is switched off".to_owned(),
-                });
+                let wrong = "it does not exist, and creating topics is switched off".to_owned();
+                return Err(LogError::WrongSettings { topic: name.clone(), wrong });
             }
         }
-        check_settings(clients, topic).await?;
+        check_settings(admin, spec).await?;
     }
     Ok(())
 }
 
 /// How many partitions each topic has; `None` where there is no such topic. Blocks.
-fn partitions_of_topics(clients: &Clients) -> Result<[Option<u32>; 2], LogError> {
-    let client = clients.admin.inner();
-    let metadata = client.fetch_metadata(None, clients.options.connect_timeout).map_err(|error| {
+fn partitions_of_topics(admin: &Admin, options: &KafkaOptions, names: &[String]) -> Result<Vec<Option<u32>>, LogError> {
+    let metadata = admin.inner().fetch_metadata(None, options.connect_timeout).map_err(|error| {
         let what = format!(
             "no broker at {} answered within {} s: {error}",
-            clients.options.brokers,
-            clients.options.connect_timeout.as_secs()
+            options.brokers,
+            options.connect_timeout.as_secs()
         );
         LogError::Unavailable { what }
     })?;
-    let partitions = |topic: Topic| {
-        let name = clients.topic(topic);
+    let partitions = |name: &String| {
         let found = metadata.topics().iter().find(|found| found.name() == name && found.error().is_none())?;
         u32::try_from(found.partitions().len()).ok()
     };
-    Ok(Topic::ALL.map(partitions))
+    Ok(names.iter().map(partitions).collect())
 }
 
-async fn create(clients: &Clients, topic: Topic, replication: u16) -> Result<(), LogError> {
-    let name = clients.topic(topic);
-    let partitions = i32::try_from(clients.options.partitions).unwrap_or(i32::MAX);
-    let record_bytes = (RECORD_BYTES_MAX + ENVELOPE_BYTES).to_string();
-    let in_sync = clients.options.min_insync_replicas.to_string();
-    let mut new = NewTopic::new(&name, partitions, TopicReplication::Fixed(i32::from(replication)))
-        .set("max.message.bytes", &record_bytes)
-        .set("min.insync.replicas", &in_sync);
-    for (setting, value) in REQUIRED {
-        new = new.set(setting, value);
+async fn create(admin: &Admin, spec: &TopicSpec, replication: u16) -> Result<(), LogError> {
+    let TopicSpec { name, partitions, settings } = spec;
+    let count = i32::try_from(*partitions).unwrap_or(i32::MAX);
+    let mut new = NewTopic::new(name, count, TopicReplication::Fixed(i32::from(replication)));
+    for setting in settings {
+        new = new.set(setting.name, &setting.created);
     }
     let options = AdminOptions::new().operation_timeout(Some(REQUEST_TIMEOUT));
-    let created = clients.admin.create_topics([&new], &options).await.map_err(|error| from_kafka(&error))?;
+    let created = admin.create_topics([&new], &options).await.map_err(|error| from_kafka(&error))?;
     for result in created {
         match result {
             Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
@@ -89,14 +135,14 @@ async fn create(clients: &Clients, topic: Topic, replication: u16) -> Result<(),
     Ok(())
 }
 
-async fn check_settings(clients: &Clients, topic: Topic) -> Result<(), LogError> {
-    let name = clients.topic(topic);
+async fn check_settings(admin: &Admin, spec: &TopicSpec) -> Result<(), LogError> {
+    let name = &spec.name;
     let options = AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT));
     let mut described = Vec::new();
     // A topic that was created just now is not known everywhere at once.
     for attempt in 0..20 {
-        let resource = ResourceSpecifier::Topic(&name);
-        described = clients.admin.describe_configs([&resource], &options).await.map_err(|error| from_kafka(&error))?;
+        let resource = ResourceSpecifier::Topic(name);
+        described = admin.describe_configs([&resource], &options).await.map_err(|error| from_kafka(&error))?;
         let unknown = match described.first() {
             Some(Ok(resource)) => resource.entries.is_empty(),
             Some(Err(code)) => *code == RDKafkaErrorCode::UnknownTopicOrPartition,
@@ -114,27 +160,46 @@ async fn check_settings(clients: &Clients, topic: Topic) -> Result<(), LogError>
         }
         None => return Err(LogError::Unavailable { what: format!("the broker says nothing of topic {name}") }),
     };
-    let wrong = wrong_settings(|setting| resource.get(setting), clients.options.min_insync_replicas);
-    if wrong.is_empty() { Ok(()) } else { Err(LogError::WrongSettings { topic: name, wrong: wrong.join(", ") }) }
+    let wrong = wrong_settings(&spec.settings, |setting| resource.get(setting));
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(LogError::WrongSettings { topic: name.clone(), wrong: wrong.join(", ") })
+    }
 }
 
-fn wrong_settings<'a>(setting: impl Fn(&str) -> Option<&'a ConfigEntry>, min_insync_replicas: u16) -> Vec<String> {
-    let value = |name: &str| setting(name).and_then(|entry| entry.value.clone()).unwrap_or_default();
-    let mut wrong = Vec::new();
-    for (name, required) in REQUIRED {
-        let found = value(name);
-        if found != required {
-            wrong.push(format!("{name} is {found:?} and must be {required:?}"));
+fn wrong_settings<'a>(settings: &[Setting], entry: impl Fn(&str) -> Option<&'a ConfigEntry>) -> Vec<String> {
+    let value = |name: &str| entry(name).and_then(|entry| entry.value.clone()).unwrap_or_default();
+    settings.iter().filter_map(|setting| setting.wrong(&value(setting.name))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_is_held_against_its_rule() {
+        let ratio = Setting {
+            name: "min.cleanable.dirty.ratio",
+            created: "0.01".to_owned(),
+            rule: Rule::AtMostThousandths(100),
+        };
+        for (setting, right, wrong) in [
+            (Setting::exactly("cleanup.policy", "compact"), &["compact"][..], &["delete", "compact,delete", ""][..]),
+            (Setting::at_least("min.insync.replicas", 2), &["2", "3"], &["1", "", "-1"]),
+            (Setting::at_most("segment.ms", 1_000), &["1", "1000"], &["1001", "9223372036854775807", "-1", ""]),
+            (ratio, &["0.0", "0.01", "0.1"], &["0.11", "0.5", "1.0", "NaN", "-0.1", ""]),
+        ] {
+            for value in right {
+                assert_eq!(setting.wrong(value), None, "{} {value}", setting.name);
+            }
+            for value in wrong {
+                assert!(
+                    setting.wrong(value).is_some_and(|text| text.contains(setting.name)),
+                    "{} {value}",
+                    setting.name
+                );
+            }
         }
     }
-    let mut at_least = |name: &str, least: usize| {
-        let found = value(name);
-        if found.parse::<usize>().is_ok_and(|found| found >= least) {
-            return;
-        }
-        wrong.push(format!("{name} is {found:?} and must be at least {least}"));
-    };
-    at_least("min.insync.replicas", usize::from(min_insync_replicas));
-    at_least("max.message.bytes", RECORD_BYTES_MAX);
-    wrong
 }

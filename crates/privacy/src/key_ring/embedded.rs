@@ -10,28 +10,24 @@
 //! write-ahead log with them. What a file system or a disk keeps of deleted files is outside of our reach: encrypt the
 //! disk.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::Duration;
 
 use daybook_kernel::id::TenantId;
-use daybook_kernel::time::Timestamp;
 use daybook_rocks::rocksdb::{BottommostLevelCompaction, CompactOptions, FlushOptions};
-use daybook_rocks::{Db, Family, Memory, RocksError, Spec, Wal, WriteBatch, WriteOptions, family};
+use daybook_rocks::{Db, Family, IteratorMode, Memory, RocksError, Spec, Wal, WriteBatch, WriteOptions, family};
 use futures_util::future::{BoxFuture, FutureExt};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use super::row::{CHECK, Gone, Row, now, of_place, place};
 use super::{Destroyed, KeyId, KeyRing, MasterKey, fingerprint};
 use crate::PrivacyError;
-use crate::cipher::{Key, random};
+use crate::cipher::Key;
 
 const KEYS: &str = "keys";
-const CHECK: &[u8] = b"check";
-const CHECK_TEXT: &[u8] = b"daybook key ring 1";
-const PRESENT: u8 = 1;
-const DESTROYED: u8 = 2;
-const NONCE_LEN: usize = 12;
 
 /// A key ring on a local disk.
 pub struct EmbeddedKeyRing {
@@ -47,12 +43,12 @@ struct Inner {
 }
 
 /// When a key was destroyed, and whether there was one.
-type Outcome = Result<(Timestamp, bool), PrivacyError>;
+type Outcome = Result<Gone, PrivacyError>;
 
 /// Keys that wait to be destroyed. Whoever finds nobody at work destroys all that wait, at once.
 #[derive(Default)]
 struct Queue {
-    waiting: Vec<(Vec<u8>, oneshot::Sender<Outcome>)>,
+    waiting: Vec<(String, oneshot::Sender<Outcome>)>,
     at_work: bool,
 }
 
@@ -68,20 +64,30 @@ impl EmbeddedKeyRing {
         let db = Spec::new(folder, Wal::Kept).family(Family::new(KEYS).with_small_files()).open(memory)?;
         let inner = Inner { db, master, making: Mutex::default(), destroying: Mutex::default() };
         match inner.db.get_cf(&family(&inner.db, KEYS)?, CHECK).map_err(RocksError::from)? {
-            Some(check) => {
-                let opened = inner.unwrap(CHECK, &check);
-                if opened.is_none_or(|text| text[..] != *CHECK_TEXT) {
-                    return Err(PrivacyError::WrongMasterKey);
-                }
-            }
+            Some(check) => inner.master.passes(&check)?,
             None => {
-                let check = inner.wrap(CHECK, CHECK_TEXT)?;
+                let check = inner.master.check_row()?;
                 let mut batch = WriteBatch::default();
                 batch.put_cf(&family(&inner.db, KEYS)?, CHECK, check);
                 inner.write(batch)?;
             }
         }
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Everything that it holds, keys and what is left of destroyed ones.
+    pub(super) fn rows(&self) -> Result<Vec<(TenantId, KeyId, Row)>, PrivacyError> {
+        let mut rows = Vec::new();
+        for row in self.inner.db.iterator_cf(&family(&self.inner.db, KEYS)?, IteratorMode::Start) {
+            let (place, row) = row.map_err(RocksError::from)?;
+            let place = String::from_utf8_lossy(&place);
+            match of_place(&place) {
+                Some((tenant, id)) => rows.push((tenant, id, self.inner.master.read(&place, &row)?)),
+                None if place == CHECK => {}
+                None => return Err(PrivacyError::Damaged(format!("nobody knows what the row {place} is"))),
+            }
+        }
+        Ok(rows)
     }
 }
 
@@ -90,54 +96,14 @@ impl EmbeddedKeyRing {
     /// What lies on disk for a key.
     pub(crate) fn inner_row(&self, tenant: &TenantId, id: &KeyId) -> Vec<u8> {
         let keys = family(&self.inner.db, KEYS).unwrap();
-        self.inner.db.get_cf(&keys, row_key(tenant, id)).unwrap().unwrap()
+        self.inner.db.get_cf(&keys, place(tenant, id)).unwrap().unwrap()
     }
-}
-
-fn row_key(tenant: &TenantId, id: &KeyId) -> Vec<u8> {
-    format!("key/{tenant}/{id}").into_bytes()
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::default().saturating_add(since)
-}
-
-/// What a row says.
-enum Row {
-    Present(Key),
-    Destroyed { at: Timestamp, existed: bool },
 }
 
 impl Inner {
-    /// The row's place is authenticated with the key, so that rows cannot be exchanged.
-    fn wrap(&self, row_key: &[u8], secret: &[u8]) -> Result<Vec<u8>, PrivacyError> {
-        let mut nonce = [0; NONCE_LEN];
-        random(&mut nonce)?;
-        let wrapped = self.master.key().seal(nonce, row_key, secret)?;
-        Ok([&[PRESENT][..], &nonce, &wrapped].concat())
-    }
-
-    fn unwrap(&self, row_key: &[u8], row: &[u8]) -> Option<zeroize::Zeroizing<Vec<u8>>> {
-        let (nonce, wrapped) = row.strip_prefix(&[PRESENT])?.split_first_chunk::<NONCE_LEN>()?;
-        self.master.key().open(*nonce, row_key, wrapped)
-    }
-
-    fn read(&self, row_key: &[u8]) -> Result<Option<Row>, PrivacyError> {
-        let row = self.db.get_cf(&family(&self.db, KEYS)?, row_key).map_err(RocksError::from)?;
-        let Some(row) = row else { return Ok(None) };
-        let damaged = || PrivacyError::Damaged(format!("the row {} cannot be read", String::from_utf8_lossy(row_key)));
-        match row.split_first() {
-            Some((&DESTROYED, rest)) => {
-                let (at, existed) = rest.split_first_chunk::<8>().ok_or_else(damaged)?;
-                let at = Timestamp::from_micros(i64::from_be_bytes(*at));
-                Ok(Some(Row::Destroyed { at, existed: existed == [1] }))
-            }
-            _ => {
-                let key = self.unwrap(row_key, &row).and_then(|key| Key::from_slice(&key));
-                Ok(Some(Row::Present(key.ok_or_else(damaged)?)))
-            }
-        }
+    fn read(&self, place: &str) -> Result<Option<Row>, PrivacyError> {
+        let row = self.db.get_cf(&family(&self.db, KEYS)?, place).map_err(RocksError::from)?;
+        row.map(|row| self.master.read(place, &row)).transpose()
     }
 
     fn write(&self, batch: WriteBatch) -> Result<(), PrivacyError> {
@@ -152,15 +118,22 @@ impl Inner {
         }
         let _making = self.making.lock();
         let mut batch = WriteBatch::default();
+        // A caller may name a key twice.
+        let mut made = BTreeMap::new();
         let mut keys = Vec::with_capacity(ids.len());
         for id in ids {
-            let row_key = row_key(tenant, id);
-            keys.push(match self.read(&row_key)? {
+            let place = place(tenant, id);
+            if let Some(key) = made.get(id) {
+                keys.push(Key::clone(key));
+                continue;
+            }
+            keys.push(match self.read(&place)? {
                 Some(Row::Present(key)) => key,
-                Some(Row::Destroyed { .. }) => return Err(PrivacyError::Destroyed { key_id: id.to_string() }),
+                Some(Row::Destroyed(_)) => return Err(PrivacyError::Destroyed { key_id: id.to_string() }),
                 None => {
                     let key = Key::generate()?;
-                    batch.put_cf(&family(&self.db, KEYS)?, &row_key, self.wrap(&row_key, key.bytes())?);
+                    batch.put_cf(&family(&self.db, KEYS)?, &place, self.master.wrap(&place, key.bytes())?);
+                    made.insert(id, key.clone());
                     key
                 }
             });
@@ -175,9 +148,9 @@ impl Inner {
     fn get_all(&self, tenant: &TenantId, ids: &[KeyId]) -> Result<Option<Vec<Key>>, PrivacyError> {
         let mut keys = Vec::with_capacity(ids.len());
         for id in ids {
-            match self.read(&row_key(tenant, id))? {
+            match self.read(&place(tenant, id))? {
                 Some(Row::Present(key)) => keys.push(key),
-                Some(Row::Destroyed { .. }) => return Err(PrivacyError::Destroyed { key_id: id.to_string() }),
+                Some(Row::Destroyed(_)) => return Err(PrivacyError::Destroyed { key_id: id.to_string() }),
                 None => return Ok(None),
             }
         }
@@ -195,8 +168,8 @@ impl Inner {
                 }
                 std::mem::take(&mut queue.waiting)
             };
-            let row_keys: Vec<_> = waiting.iter().map(|(row_key, _)| row_key.clone()).collect();
-            let result = self.destroy(&row_keys);
+            let places: Vec<_> = waiting.iter().map(|(place, _)| place.clone()).collect();
+            let result = self.destroy(&places);
             for (i, (_, done)) in waiting.into_iter().enumerate() {
                 // Someone who went away does not want to know.
                 let _ = done.send(result.clone().map(|destroyed| destroyed[i]));
@@ -205,22 +178,20 @@ impl Inner {
     }
 
     /// Overwrites keys, then rewrites the files that held them.
-    fn destroy(&self, row_keys: &[Vec<u8>]) -> Result<Vec<(Timestamp, bool)>, PrivacyError> {
+    fn destroy(&self, places: &[String]) -> Result<Vec<Gone>, PrivacyError> {
         let keys = family(&self.db, KEYS)?;
         let _making = self.making.lock();
-        let mut destroyed = Vec::with_capacity(row_keys.len());
+        let mut destroyed = Vec::with_capacity(places.len());
         let mut batch = WriteBatch::default();
-        for row_key in row_keys {
-            let (at, existed) = match self.read(row_key)? {
-                Some(Row::Destroyed { at, existed }) => (at, existed),
+        for place in places {
+            destroyed.push(match self.read(place)? {
+                Some(Row::Destroyed(gone)) => gone,
                 present => {
-                    let (at, existed) = (now(), present.is_some());
-                    let tombstone = [&[DESTROYED][..], &at.as_micros().to_be_bytes(), &[u8::from(existed)]].concat();
-                    batch.put_cf(&keys, row_key, tombstone);
-                    (at, existed)
+                    let gone = Gone { at: now(), existed: present.is_some() };
+                    batch.put_cf(&keys, place, gone.to_row());
+                    gone
                 }
-            };
-            destroyed.push((at, existed));
+            });
         }
         if !batch.is_empty() {
             self.write(batch)?;
@@ -233,7 +204,7 @@ impl Inner {
         self.db.flush_cfs_opt(&[&keys, &default], &flush).map_err(RocksError::from)?;
         let mut options = CompactOptions::default();
         options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
-        let (first, last) = (row_keys.iter().min(), row_keys.iter().max());
+        let (first, last) = (places.iter().min(), places.iter().max());
         self.db.compact_range_cf_opt(&keys, first, last, &options);
         Ok(destroyed)
     }
@@ -257,10 +228,15 @@ impl KeyRing for EmbeddedKeyRing {
     }
 
     fn get(&self, tenant: &TenantId, id: &KeyId) -> Result<Option<Key>, PrivacyError> {
-        match self.inner.read(&row_key(tenant, id))? {
+        match self.inner.read(&place(tenant, id))? {
             Some(Row::Present(key)) => Ok(Some(key)),
-            Some(Row::Destroyed { .. }) | None => Ok(None),
+            Some(Row::Destroyed(_)) | None => Ok(None),
         }
+    }
+
+    fn leaves_disk_within(&self) -> Duration {
+        // `destroy` returns when the files are rewritten.
+        Duration::ZERO
     }
 
     fn destroy<'a>(
@@ -274,7 +250,7 @@ impl KeyRing for EmbeddedKeyRing {
                 let mut queue = self.inner.destroying.lock();
                 for id in ids {
                     let (done, result) = oneshot::channel();
-                    queue.waiting.push((row_key(tenant, id), done));
+                    queue.waiting.push((place(tenant, id), done));
                     results.push(result);
                 }
                 !std::mem::replace(&mut queue.at_work, true)
@@ -286,7 +262,7 @@ impl KeyRing for EmbeddedKeyRing {
             let mut destroyed = Vec::with_capacity(ids.len());
             for (id, result) in ids.iter().zip(results) {
                 let gone = |_| PrivacyError::Unavailable("the key ring was closed".to_owned());
-                let (at, existed) = result.await.map_err(gone)??;
+                let Gone { at, existed } = result.await.map_err(gone)??;
                 destroyed.push(Destroyed { key_id: id.clone(), at, fingerprint: fingerprint(tenant, id), existed });
             }
             Ok(destroyed)

@@ -1,6 +1,7 @@
 //! A key ring in memory, for tests and for rebuilding where nothing is ever opened.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use daybook_kernel::id::TenantId;
 use daybook_kernel::time::Timestamp;
@@ -14,7 +15,12 @@ use crate::cipher::Key;
 /// A key ring in memory.
 #[derive(Default)]
 pub struct MemoryKeyRing {
-    keys: Mutex<BTreeMap<(TenantId, KeyId), Option<Key>>>,
+    keys: Mutex<BTreeMap<(TenantId, KeyId), State>>,
+}
+
+enum State {
+    Present(Key),
+    Destroyed { existed: bool },
 }
 
 impl MemoryKeyRing {
@@ -26,11 +32,11 @@ impl MemoryKeyRing {
     fn get_or_create_one(&self, tenant: &TenantId, id: &KeyId) -> Result<Key, PrivacyError> {
         let mut keys = self.keys.lock();
         match keys.get(&(tenant.clone(), id.clone())) {
-            Some(Some(key)) => Ok(key.clone()),
-            Some(None) => Err(PrivacyError::Destroyed { key_id: id.to_string() }),
+            Some(State::Present(key)) => Ok(key.clone()),
+            Some(State::Destroyed { .. }) => Err(PrivacyError::Destroyed { key_id: id.to_string() }),
             None => {
                 let key = Key::generate()?;
-                keys.insert((tenant.clone(), id.clone()), Some(key.clone()));
+                keys.insert((tenant.clone(), id.clone()), State::Present(key.clone()));
                 Ok(key)
             }
         }
@@ -47,7 +53,14 @@ impl KeyRing for MemoryKeyRing {
     }
 
     fn get(&self, tenant: &TenantId, id: &KeyId) -> Result<Option<Key>, PrivacyError> {
-        Ok(self.keys.lock().get(&(tenant.clone(), id.clone())).cloned().flatten())
+        Ok(match self.keys.lock().get(&(tenant.clone(), id.clone())) {
+            Some(State::Present(key)) => Some(key.clone()),
+            Some(State::Destroyed { .. }) | None => None,
+        })
+    }
+
+    fn leaves_disk_within(&self) -> Duration {
+        Duration::ZERO
     }
 
     fn destroy<'a>(
@@ -56,13 +69,15 @@ impl KeyRing for MemoryKeyRing {
         ids: &'a [KeyId],
     ) -> BoxFuture<'a, Result<Vec<Destroyed>, PrivacyError>> {
         let destroy = |id: &KeyId| {
-            let before = self.keys.lock().insert((tenant.clone(), id.clone()), None);
-            Destroyed {
-                key_id: id.clone(),
-                at: Timestamp::default(),
-                fingerprint: fingerprint(tenant, id),
-                existed: before.is_some(),
-            }
+            let mut keys = self.keys.lock();
+            let name = (tenant.clone(), id.clone());
+            let existed = match keys.get(&name) {
+                Some(State::Present(_)) => true,
+                Some(State::Destroyed { existed }) => *existed,
+                None => false,
+            };
+            keys.insert(name, State::Destroyed { existed });
+            Destroyed { key_id: id.clone(), at: Timestamp::default(), fingerprint: fingerprint(tenant, id), existed }
         };
         ready(Ok(ids.iter().map(destroy).collect())).boxed()
     }

@@ -46,7 +46,7 @@ impl Door {
             Err(error @ PrivacyError::Destroyed { .. }) => {
                 // Sent again after its item was deleted: the first answer stands.
                 return match self.find(&tenant, id).await? {
-                    Some(outcome) => self.answer(method, domain, &tenant, id, outcome),
+                    Some(outcome) => self.answer(method, domain, &tenant, id, outcome).await,
                     None => Err(error.into()),
                 };
             }
@@ -71,7 +71,7 @@ impl Door {
         // Who wants to know what became of it needs the id, which the door may have made.
         let named = |error: CallError| error.with("command_id", &id.to_string());
         let outcome = self.node.submit(&record).await.map_err(|error| named(error.into()))?;
-        self.answer(method, domain, &tenant, id, outcome)
+        self.answer(method, domain, &tenant, id, outcome).await
     }
 
     /// The tenant that a request is about. The platform's own domain has only one.
@@ -111,7 +111,7 @@ impl Door {
     }
 
     /// The response to a decision.
-    fn answer(
+    async fn answer(
         &self,
         method: &Method,
         domain: &DomainEntry,
@@ -145,14 +145,13 @@ impl Door {
         let respond =
             |state: &dyn daybook_kernel::state::Read| domain.respond(state, tenant, &outcome.decision.kind, &events);
         let response = partition.read(|state, _| respond(state)).map_err(CallError::from);
-        let response = response.and_then(|response| response.map_err(CallError::from)).and_then(|response| {
+        let response = match response.and_then(|response| response.map_err(CallError::from)) {
             // An access is decided and recorded once: its repetition opens nothing.
-            if method.opens_sealed_content && !outcome.duplicate {
-                self.open(method, tenant, &response)
-            } else {
-                Ok(response)
+            Ok(response) if method.opens_sealed_content && !outcome.duplicate => {
+                self.open(method, tenant, &response).await
             }
-        });
+            response => response,
+        };
         let response = response.map_err(|mut error| {
             error.message = format!("the command was carried out, at {position}; its answer failed: {}", error.message);
             error.with("position", &position).with("command_id", &id.to_string())
@@ -160,10 +159,10 @@ impl Door {
         Ok(prepend_field(RECEIPT, &receipt, &response))
     }
 
-    fn open(&self, method: &Method, tenant: &TenantId, response: &[u8]) -> Result<Vec<u8>, CallError> {
+    async fn open(&self, method: &Method, tenant: &TenantId, response: &[u8]) -> Result<Vec<u8>, CallError> {
         let defect = |error: prost::DecodeError| CallError::new(codes::INTERNAL_ERROR, error.to_string());
         let mut response = DynamicMessage::decode(method.output.clone(), response).map_err(defect)?;
-        self.opener.open(&mut response, tenant)?;
+        self.opener.open(&mut response, tenant).await?;
         Ok(response.encode_to_vec())
     }
 }

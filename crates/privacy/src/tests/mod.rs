@@ -1,16 +1,18 @@
-//! What sealing and the key ring promise.
+//! What sealing promises; the rings have tests of their own.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use daybook_kernel::id::TenantId;
 use daybook_proto::descriptors;
 use daybook_proto::legal_hold::v1::{Entity, Item, PlaceHoldRequest, RegisterItemRequest, Scope, TenantScope};
-use daybook_rocks::Memory;
 use prost::Message;
 use prost_reflect::DynamicMessage;
 
 use super::*;
+
+mod disk;
+mod rings;
+mod shared;
 
 fn acme() -> TenantId {
     TenantId::parse("acme").unwrap()
@@ -43,10 +45,10 @@ async fn seal(ring: &Arc<MemoryKeyRing>, request: &RegisterItemRequest) -> Regis
     message.transcode_to().unwrap()
 }
 
-fn open(ring: &Arc<MemoryKeyRing>, item: &Item) -> Item {
+async fn open(ring: &Arc<MemoryKeyRing>, item: &Item) -> Item {
     let mut message = dynamic("daybook.legal_hold.v1.Item", item);
     let keys: Arc<dyn KeyRing> = Arc::clone(ring) as _;
-    Opener::new(keys).open(&mut message, &acme()).unwrap();
+    Opener::new(keys).open(&mut message, &acme()).await.unwrap();
     message.transcode_to().unwrap()
 }
 
@@ -62,7 +64,7 @@ async fn nothing_readable_is_left_and_everything_comes_back() {
     let item = sealed.item.unwrap();
     assert_eq!(item.item_id, "mail-1", "identifiers of things stay");
     assert!(item.entities.iter().all(|entity| is_pseudonym(&entity.id)));
-    assert_eq!(open(&ring, &item), request().item.unwrap());
+    assert_eq!(open(&ring, &item).await, request().item.unwrap());
 }
 
 #[tokio::test]
@@ -76,7 +78,7 @@ async fn a_destroyed_key_takes_its_content_with_it_and_nothing_else() {
     let ring = Arc::new(MemoryKeyRing::new());
     let item = seal(&ring, &request()).await.item.unwrap();
     ring.destroy(&acme(), &[KeyId::item("mail-1")]).await.unwrap();
-    let opened = open(&ring, &item);
+    let opened = open(&ring, &item).await;
     assert_eq!((opened.title.as_str(), opened.body.as_str()), ("", ""));
     assert_eq!(opened.entities, request().item.unwrap().entities, "people have keys of their own");
 
@@ -94,7 +96,8 @@ async fn a_seal_cannot_be_moved() {
     item.sealed = person;
     let mut message = dynamic("daybook.legal_hold.v1.Item", &item);
     let keys: Arc<dyn KeyRing> = Arc::clone(&ring) as _;
-    assert!(matches!(Opener::new(keys).open(&mut message, &acme()), Err(PrivacyError::Damaged(_))));
+    let opened = Opener::new(keys).open(&mut message, &acme()).await;
+    assert!(matches!(opened, Err(PrivacyError::Damaged(_))), "{opened:?}");
 }
 
 #[tokio::test]
@@ -153,76 +156,4 @@ fn messages_without_content_are_passed_over() {
 
 fn master(digit: char) -> MasterKey {
     MasterKey::from_hex(&digit.to_string().repeat(64)).unwrap()
-}
-
-fn embedded(folder: &Path) -> EmbeddedKeyRing {
-    EmbeddedKeyRing::open(folder, master('a'), &Memory::default()).unwrap()
-}
-
-fn files_contain(folder: &Path, needle: &[u8]) -> bool {
-    std::fs::read_dir(folder).unwrap().any(|entry| {
-        let bytes = std::fs::read(entry.unwrap().path()).unwrap_or_default();
-        bytes.windows(needle.len()).any(|window| window == needle)
-    })
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn keys_are_durable_and_the_same_for_everybody() {
-    let folder = tempfile::tempdir().unwrap();
-    let ring = Arc::new(embedded(folder.path()));
-    let ids = [KeyId::item("a"), KeyId::item("b")];
-    let asks = (0..8).map(|_| {
-        let (ring, ids) = (Arc::clone(&ring), ids.clone());
-        tokio::spawn(async move { ring.get_or_create(&acme(), &ids).await.unwrap() })
-    });
-    let mut seen = Vec::new();
-    for ask in futures_util::future::join_all(asks).await {
-        seen.push(ask.unwrap().iter().map(|key| *key.bytes()).collect::<Vec<_>>());
-    }
-    seen.dedup();
-    assert_eq!(seen.len(), 1);
-    assert_ne!(seen[0][0], seen[0][1]);
-    drop(ring);
-    let again = embedded(folder.path()).get_or_create(&acme(), &ids).await.unwrap();
-    assert_eq!(*again[1].bytes(), seen[0][1]);
-    assert!(!files_contain(folder.path(), &seen[0][0]), "on disk only wrapped");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_destroyed_key_leaves_the_files_and_does_not_come_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let ring = embedded(folder.path());
-    let ids: Vec<_> = (0..300).map(|i| KeyId::item(&i.to_string())).collect();
-    ring.get_or_create(&acme(), &ids).await.unwrap();
-    // What lies on disk for one of them: its row's value, wherever RocksDB keeps it.
-    let wrapped = ring.inner_row(&acme(), &ids[7]);
-    let tail = wrapped[wrapped.len() - 40..].to_vec();
-    assert!(files_contain(folder.path(), &tail), "the wrapped key is on disk");
-
-    let destroyed = ring.destroy(&acme(), &ids[5..10]).await.unwrap();
-    assert!(destroyed.iter().all(|key| key.existed && key.fingerprint.len() == 64));
-    assert!(!files_contain(folder.path(), &tail), "no file holds it any more");
-    assert!(ring.get(&acme(), &ids[7]).unwrap().is_none());
-    assert!(ring.get(&acme(), &ids[11]).unwrap().is_some());
-
-    let again = ring.destroy(&acme(), &ids[5..10]).await.unwrap();
-    assert_eq!(again, destroyed, "repeating says the same");
-    let never = ring.destroy(&acme(), &[KeyId::item("never")]).await.unwrap();
-    assert!(!never[0].existed);
-    drop(ring);
-    let ring = embedded(folder.path());
-    let refused = ring.get_or_create(&acme(), &ids[7..8]).await.map(|_| ());
-    assert_eq!(refused, Err(PrivacyError::Destroyed { key_id: "item/7".into() }));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_master_key_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    drop(embedded(folder.path()));
-    let refused = EmbeddedKeyRing::open(folder.path(), master('b'), &Memory::default()).map(|_| ());
-    assert_eq!(refused, Err(PrivacyError::WrongMasterKey));
-    for wrong in ["", "abc", &"g".repeat(64), &"a".repeat(63), &"ä".repeat(32)] {
-        assert!(MasterKey::from_hex(wrong).is_err(), "{wrong}");
-    }
-    assert!(MasterKey::from_hex(&MasterKey::generate_hex().unwrap()).is_ok());
 }
