@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn requests_and_responses_keep_the_numbers_that_the_doors_rely_on() {
         for service in descriptors().services().filter(|s| s.full_name().starts_with("daybook.")) {
-            if service.full_name() == "daybook.node.v1.NodeService" {
+            if ["daybook.node.v1.NodeService", "daybook.cluster.v1.ClusterService"].contains(&service.full_name()) {
                 continue;
             }
             for method in service.methods() {

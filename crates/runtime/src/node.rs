@@ -14,7 +14,7 @@ use daybook_log::Log;
 use daybook_proto::log::v1::{self, decision::Outcome as Decided};
 use daybook_proto::system::v1::{Forward, ForwardReply};
 use daybook_store::{ProjectionVersion, StoreError, Stores};
-use futures_util::future::{BoxFuture, FutureExt, join_all};
+use futures_util::future::{BoxFuture, Either, FutureExt, join_all, select};
 use prost::Message;
 use tokio::task::JoinHandle;
 
@@ -159,7 +159,18 @@ impl Node {
     async fn submit_there(&self, asked: &Addressed<'_>, record: &v1::CommandRecord) -> Result<Outcome, SubmitError> {
         let partition = asked.partition.id();
         match self.routes.owner(partition).filter(|owner| owner.node_id != self.id) {
-            Some(owner) => self.peers.submit(&owner.address, partition, record).await,
+            Some(owner) => {
+                let answer = self.peers.submit(&owner.address, partition, record);
+                // An owner that stands still does not answer. Whoever took over from it has the same command, or gets it.
+                let replaced = std::pin::pin!(self.routes.taken_over_after(partition, owner.epoch));
+                match select(answer, replaced).await {
+                    Either::Left((answer, _)) => answer,
+                    Either::Right(_) => {
+                        let detail = format!("{} has lost it to another node", owner.node_id);
+                        Err(SubmitError::NotLeading { partition, detail })
+                    }
+                }
+            }
             None => Err(SubmitError::NotLeading { partition, detail: "no node is known to lead it".to_owned() }),
         }
     }
@@ -211,9 +222,7 @@ impl Node {
         let tasks = std::mem::take(&mut *self.tasks.lock());
         let aborts: Vec<_> = tasks.iter().map(JoinHandle::abort_handle).collect();
         let all = std::pin::pin!(join_all(tasks));
-        if let futures_util::future::Either::Right(_) =
-            futures_util::future::select(all, self.clock.sleep(deadline)).await
-        {
+        if let Either::Right(_) = select(all, self.clock.sleep(deadline)).await {
             tracing::warn!("some partitions did not stop in time");
             aborts.iter().for_each(tokio::task::AbortHandle::abort);
         }

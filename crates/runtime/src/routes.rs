@@ -2,7 +2,8 @@
 //! nodes tell of. A route may be out of date; whoever is asked in vain says so, and nothing is lost by asking.
 
 use daybook_kernel::id::{Epoch, PartitionId};
-use parking_lot::RwLock;
+
+use crate::watched::Watched;
 
 /// Who took a partition over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,28 +18,39 @@ pub struct Owner {
 
 /// The latest owner of each partition that this node knows of.
 #[derive(Debug)]
-pub struct Routes(Vec<RwLock<Option<Owner>>>);
+pub struct Routes(Vec<Watched<Option<Owner>>>);
 
 impl Routes {
     pub(crate) fn new(partitions: u32) -> Self {
-        Self((0..partitions).map(|_| RwLock::default()).collect())
+        Self((0..partitions).map(|_| Watched::default()).collect())
     }
 
     /// Takes in a takeover that counts. One that is older than what is known changes nothing.
     pub fn learn(&self, partition: PartitionId, owner: &Owner) {
         let Some(known) = self.0.get(partition.0 as usize) else { return };
-        let is_newer = |known: &Option<Owner>| known.as_ref().is_none_or(|known| known.epoch < owner.epoch);
-        if is_newer(&known.read()) {
-            let mut known = known.write();
-            if is_newer(&known) {
-                *known = Some(owner.clone());
+        let is_older = |known: &Option<Owner>| known.as_ref().is_none_or(|known| known.epoch < owner.epoch);
+        if is_older(&known.get()) {
+            known.update(|known| {
+                if is_older(known) {
+                    *known = Some(owner.clone());
+                }
+            });
+        }
+    }
+
+    /// Ready when somebody has taken a partition over after the term `epoch`. Cancel safe.
+    pub async fn taken_over_after(&self, partition: PartitionId, epoch: Epoch) {
+        match self.0.get(partition.0 as usize) {
+            Some(known) => {
+                known.wait_for(|known| known.as_ref().is_some_and(|known| known.epoch > epoch)).await;
             }
+            None => std::future::pending().await,
         }
     }
 
     /// Who leads a partition, as far as is known.
     pub fn owner(&self, partition: PartitionId) -> Option<Owner> {
-        self.0.get(partition.0 as usize)?.read().clone()
+        self.0.get(partition.0 as usize)?.get()
     }
 }
 

@@ -11,7 +11,7 @@ use daybook_kernel::registry::Registry;
 use daybook_kernel::table::View;
 use daybook_proto::log::v1::{Actor, CommandRecord, actor::Kind, decision::Outcome as Decided};
 use daybook_proto::platform::v1::{CreateTenantRequest, PublishShippedPolicySet};
-use daybook_runtime::{Node, ReadError, SubmitError};
+use daybook_runtime::{Node, ReadError, Role, SubmitError};
 use prost::Message;
 
 /// The tenant that a development node creates.
@@ -84,11 +84,12 @@ fn not_leading(detail: &str) -> SubmitError {
     SubmitError::NotLeading { partition: daybook_kernel::id::PartitionId(0), detail: detail.to_owned() }
 }
 
+/// Whether something holds on every partition whose state this node has.
 fn on_every_partition(
     node: &Node,
     holds: impl Fn(&dyn daybook_kernel::state::Read) -> Result<bool, daybook_kernel::state::Fault>,
 ) -> Result<bool, ReadError> {
-    for partition in node.partitions() {
+    for partition in node.partitions().iter().filter(|partition| partition.role() != Role::Rest) {
         if !partition.read(|state, _| holds(state))?? {
             return Ok(false);
         }

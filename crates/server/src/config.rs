@@ -35,6 +35,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// The log.
     pub log: LogConfig,
+    /// Several nodes on one log; only on Kafka.
+    pub cluster: ClusterConfig,
     /// Memory for log and stores.
     pub store: StoreConfig,
     /// The key ring.
@@ -184,6 +186,27 @@ impl Default for LogConfig {
             kafka_connect_seconds: Duration::from_secs(30),
             kafka_properties: BTreeMap::new(),
         }
+    }
+}
+
+/// Several nodes on one log. Nodes that have the same log on Kafka, and the same master key, form a cluster by themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClusterConfig {
+    /// Where other nodes reach this one, "host:port". Empty: where it listens.
+    pub advertise: String,
+    /// How many nodes follow a partition beside its owner, ready to take over without rebuilding anything.
+    pub standbys: usize,
+    /// Certificates of the authorities that the other nodes' certificates come from, PEM. Used when TLS is on.
+    pub ca: Option<PathBuf>,
+    /// How long a node that stops waits for others to take over what it led.
+    #[serde(with = "seconds")]
+    pub hand_over_seconds: Duration,
+}
+
+impl Default for ClusterConfig {
+    fn default() -> Self {
+        Self { advertise: String::new(), standbys: 1, ca: None, hand_over_seconds: Duration::from_secs(5) }
     }
 }
 

@@ -139,6 +139,35 @@ impl CallError {
         }
     }
 
+    /// What another node of the log answered, or that it did not.
+    pub(crate) fn from_peer(address: &str, status: &tonic::Status) -> Self {
+        let details = status.get_error_details();
+        let Some(info) = details.error_info() else {
+            let message = match status.code() {
+                tonic::Code::DeadlineExceeded => {
+                    let message = format!(
+                        "no answer from the node at {address} in time; a command may still be carried out: ask for its \
+                         outcome by its id, or send it again under the same id"
+                    );
+                    return Self::new(daybook_runtime::codes::OUTCOME_UNKNOWN, message)
+                        .retry_after(Some(Duration::from_secs(1)));
+                }
+                _ => format!("the node at {address}, which leads this partition, cannot be reached ({}); try again", status.message()),
+            };
+            let error = Self::new(daybook_runtime::codes::PARTITION_UNAVAILABLE, message);
+            return error.retry_after(Some(Duration::from_millis(500)));
+        };
+        let violations = details.bad_request().map(|bad| bad.field_violations.clone()).unwrap_or_default();
+        Self {
+            status: status_of(status.code()),
+            code: info.reason.clone(),
+            message: status.message().to_owned(),
+            violations: violations.into_iter().map(|violation| (violation.field, violation.description)).collect(),
+            metadata: info.metadata.clone().into_iter().collect(),
+            retry_after: details.retry_info().and_then(|info| info.retry_delay),
+        }
+    }
+
     /// As gRPC says it.
     pub fn to_grpc(&self) -> tonic::Status {
         let mut details = ErrorDetails::new();
@@ -170,6 +199,23 @@ fn grpc_code(status: Status) -> tonic::Code {
         Status::Unimplemented => tonic::Code::Unimplemented,
         Status::DataLoss => tonic::Code::DataLoss,
         Status::Internal => tonic::Code::Internal,
+    }
+}
+
+fn status_of(code: tonic::Code) -> Status {
+    match code {
+        tonic::Code::InvalidArgument | tonic::Code::OutOfRange => Status::InvalidArgument,
+        tonic::Code::NotFound => Status::NotFound,
+        tonic::Code::AlreadyExists => Status::AlreadyExists,
+        tonic::Code::FailedPrecondition | tonic::Code::Aborted => Status::FailedPrecondition,
+        tonic::Code::PermissionDenied => Status::PermissionDenied,
+        tonic::Code::Unauthenticated => Status::Unauthenticated,
+        tonic::Code::ResourceExhausted => Status::ResourceExhausted,
+        tonic::Code::Unavailable => Status::Unavailable,
+        tonic::Code::DeadlineExceeded | tonic::Code::Cancelled => Status::DeadlineExceeded,
+        tonic::Code::Unimplemented => Status::Unimplemented,
+        tonic::Code::DataLoss => Status::DataLoss,
+        tonic::Code::Internal | tonic::Code::Unknown | tonic::Code::Ok => Status::Internal,
     }
 }
 

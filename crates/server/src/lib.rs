@@ -23,6 +23,7 @@ pub mod serve;
 pub mod telemetry;
 
 mod bootstrap;
+mod cluster;
 mod disk;
 mod effects;
 mod export;

@@ -15,13 +15,14 @@ use daybook_kernel::authorisation::Authority;
 use daybook_kernel::code::Code;
 use daybook_kernel::decide::Decider;
 use daybook_kernel::registry::Registry;
-use daybook_log::{EmbeddedLog, EmbeddedOptions, KafkaLog, KafkaOptions, Log, LogError, Recovery};
+use daybook_log::{EmbeddedLog, EmbeddedOptions, KafkaLog, KafkaOptions, Log, LogError, Membership, Recovery};
 use daybook_policy::Cedar;
 use daybook_privacy::{MasterKey, Opener, PrivacyError, Sealer};
 use daybook_proto::FILE_DESCRIPTOR_SET;
 use daybook_rocks::Memory;
 use daybook_runtime::{
-    Clock, EffectHandlers, Limits, NoPeers, Node, NodeOptions, PartitionState, Role, Roles, SubmitError, SystemClock,
+    Clock, EffectHandlers, Limits, NoPeers, Node, NodeOptions, PartitionState, Peers, Role, Roles, SubmitError,
+    SystemClock,
 };
 use daybook_store::{RocksStores, StoreError};
 use http::StatusCode;
@@ -34,6 +35,7 @@ use tonic_health::server::HealthReporter;
 use crate::auth::development::{DevelopmentKey, write_secret};
 use crate::auth::{Authenticator, KeySource};
 use crate::bootstrap;
+use crate::cluster::{self, Cluster};
 use crate::config::{Config, ConfigError, LogConfig, MASTER_KEY_ENV};
 use crate::disk;
 use crate::door::{Door, DoorLimits, Methods};
@@ -97,13 +99,18 @@ pub struct Running {
     pub metrics_address: SocketAddr,
     /// The node.
     pub node: Arc<Node>,
+    cluster: Option<Arc<Cluster>>,
     handle: Handle<SocketAddr>,
     metrics_handle: Handle<SocketAddr>,
     background: Vec<JoinHandle<()>>,
     door: JoinHandle<()>,
     metrics_door: JoinHandle<()>,
     shutdown: Duration,
+    hand_over: Duration,
 }
+
+/// How long a start waits until every partition has an owner.
+const OWNERS_WAIT_MAX: Duration = Duration::from_secs(30);
 
 impl Running {
     /// Starts a node: opens its log, keys and stores, waits until every partition leads, sets a new log up, opens the
@@ -128,21 +135,35 @@ impl Running {
         let effects = EffectHandlers::new().with(daybook_kernel::system::Effect::DESTROY_KEYS, destroy);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let started_at = clock.now();
+        let address = match config.cluster.advertise.as_str() {
+            "" => local(&listener)?.to_string(),
+            advertised => advertised.to_owned(),
+        };
+        let (roles, cluster) = join_cluster(&config, &registry, log.partitions(), &address)?;
         let options = NodeOptions {
             node_id: config.node.id.clone(),
-            address: listener.local_addr().map(|address| address.to_string()).unwrap_or_default(),
+            address,
             stores: Arc::new(RocksStores { folder: data_dir.join("store"), memory }),
-            roles: Roles::all(log.partitions(), Role::Lead),
-            peers: Arc::new(NoPeers),
+            roles,
+            peers: cluster.clone().map_or_else(|| Arc::new(NoPeers) as Arc<dyn Peers>, |cluster| cluster),
             limits: limits(&config),
             effects,
         };
         let node = Node::start(Arc::clone(&log), decider.clone(), clock, options)?;
+        let mut background = Vec::new();
+        if let Some(cluster) = &cluster {
+            cluster.attach(&node);
+            background.push(tokio::spawn(Arc::clone(cluster).coordinate()));
+            if !cluster.wait_for_owners(OWNERS_WAIT_MAX).await {
+                tracing::warn!("not every partition has an owner yet; the others are served");
+            }
+        }
         if let Err(reason) = node.ready().await {
             // Whatever can be read is still served: an operator wants to see how it stands.
             tracing::error!(reason, "not every partition can be led");
         } else if let Err(error) = set_up(&config, &node, &registry).await {
             // Afterwards the data folder is free again.
+            background.iter().for_each(JoinHandle::abort);
             node.stop(config.node.shutdown_seconds).await;
             return Err(error);
         }
@@ -168,6 +189,7 @@ impl Running {
                 sealer: Sealer::new(Arc::clone(&keys)),
                 opener: Opener::new(keys),
                 node_service,
+                cluster: cluster.clone(),
                 limits: DoorLimits {
                     command_bytes_max: config.limits.command_kib << 10,
                     query_wait_max: config.limits.query_wait_seconds,
@@ -192,19 +214,36 @@ impl Running {
             .add_service(reflection().build_v1alpha().map_err(no_reflection)?)
             .into_axum_router()
             .reset_fallback();
-        let background = vec![watching, tokio::spawn(report(Arc::clone(&node), reporter, services))];
+        background.extend([watching, tokio::spawn(report(Arc::clone(&node), reporter, services))]);
 
         let (address, metrics_address) = (local(&listener)?, local(&metrics_listener)?);
         let (handle, metrics_handle) = (Handle::new(), Handle::new());
         let door = open_door(listener, tls, router(app, own), handle.clone(), &config)?;
         let metrics_door = open_metrics(metrics_listener, Arc::clone(&node), metrics, metrics_handle.clone())?;
         let shutdown = config.node.shutdown_seconds;
-        Ok(Self { address, metrics_address, node, handle, metrics_handle, background, door, metrics_door, shutdown })
+        let hand_over = config.cluster.hand_over_seconds;
+        Ok(Self {
+            address,
+            metrics_address,
+            node,
+            cluster,
+            handle,
+            metrics_handle,
+            background,
+            door,
+            metrics_door,
+            shutdown,
+            hand_over,
+        })
     }
 
-    /// Stops: no new requests, those under way are answered, what is appended is applied. Never longer than configured.
-    /// Afterwards the data folder is free for the next node.
+    /// Stops: what this node leads is handed over to others, if there are any; then no new requests, those under way are
+    /// answered, what is appended is applied. Never longer than configured. Afterwards the data folder is free for the
+    /// next node.
     pub async fn stop(self) {
+        if let Some(cluster) = &self.cluster {
+            cluster.leave(self.hand_over).await;
+        }
         self.handle.graceful_shutdown(Some(self.shutdown / 2));
         // A door that panicked is closed as well.
         if tokio::time::timeout(self.shutdown / 2 + Duration::from_secs(1), self.door).await.is_err() {
@@ -219,6 +258,28 @@ impl Running {
             tracing::warn!("metrics were still being read at the stop");
         }
     }
+}
+
+/// Joins the others that have the same log, if there can be others: then nothing is led before the group says so.
+fn join_cluster(
+    config: &Config,
+    registry: &Arc<Registry>,
+    partitions: u32,
+    address: &str,
+) -> Result<(Roles, Option<Arc<Cluster>>), StartError> {
+    let Some(options) = kafka_options(config) else { return Ok((Roles::all(partitions, Role::Lead), None)) };
+    let roles = Roles::all(partitions, Role::Rest);
+    let cluster = Cluster::new(cluster::Parts {
+        node_id: config.node.id.clone(),
+        registry: Arc::clone(registry),
+        master: master_key(config)?,
+        tls: config.tls.clone(),
+        ca: config.cluster.ca.clone(),
+        membership: Membership::join(&options, &config.node.id, address)?,
+        roles: roles.clone(),
+        standbys: config.cluster.standbys,
+    });
+    Ok((roles, Some(cluster)))
 }
 
 fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -256,6 +256,16 @@ impl Partition {
         }
     }
 
+    /// The next record of the decisions topic that will be applied.
+    pub fn next_record(&self) -> Offset {
+        self.progress.lock().head.next_record
+    }
+
+    /// The first command that is not applied.
+    pub fn next_command(&self) -> Offset {
+        self.applied.get()
+    }
+
     /// Reads the state as it is now.
     pub fn read<T>(&self, with: impl FnOnce(&dyn Read, &Head) -> T) -> Result<T, ReadError> {
         let (snapshot, head) = self.store.snapshot()?;

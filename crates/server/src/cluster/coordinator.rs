@@ -198,11 +198,12 @@ impl Cluster {
             },
             peers: peers.collect(),
             owners: owners.collect(),
-            leads: with_state(&|partition| state_of(partition) == PartitionState::Leading),
-            is_close: with_state(&|partition| match state_of(partition) {
-                PartitionState::Leading => true,
-                PartitionState::Following => is_close_to_end(partition.id().0, partition.next_record().0),
-                _ => false,
+            // Between being told to lead and leading, a partition is in other states for a moment.
+            leads: with_state(&|partition| partition.role() == Role::Lead),
+            is_close: with_state(&|partition| {
+                partition.role() == Role::Lead
+                    || state_of(partition) == PartitionState::Following
+                        && is_close_to_end(partition.id().0, partition.next_record().0)
             }),
         }
     }

@@ -1,7 +1,6 @@
 //! What other nodes may ask of this one.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use axum::body::Body;
 use axum::response::Response;
@@ -15,7 +14,6 @@ use daybook_runtime::Role;
 use http::{HeaderMap, Request, header};
 use prost::Message;
 use prost_reflect::DynamicMessage;
-use tonic::Status;
 use tower::service_fn;
 
 use super::peers::decided;

@@ -44,7 +44,7 @@ pub(crate) use connections::SERVICE;
 pub(crate) use door::serve;
 
 /// This node's part in a cluster.
-pub struct Cluster {
+pub(crate) struct Cluster {
     node_id: String,
     registry: Arc<Registry>,
     credentials: Credentials,

@@ -53,9 +53,9 @@ pub(crate) struct View {
     pub(crate) peers: BTreeMap<String, Peer>,
     /// The latest owner of each partition that anybody knows of.
     pub(crate) owners: BTreeMap<PartitionId, String>,
-    /// What this node leads now.
+    /// What this node leads now, or is about to.
     pub(crate) leads: BTreeSet<PartitionId>,
-    /// What it leads, or follows closely enough to lead at once.
+    /// What it leads or is about to, or follows closely enough to lead at once.
     pub(crate) is_close: BTreeSet<PartitionId>,
 }
 
@@ -78,14 +78,12 @@ impl View {
         }
         let assignee = self.assigned.keys().find(|node| assigned_to(node));
         let assignee_is_gone = assignee.is_none_or(|node| self.peers.get(node).is_some_and(Peer::is_gone));
-        if self.leads.contains(&partition) && !hand_over_is_due {
-            // Kept until the one that is to have it can do without a pause.
-            let can_take_over = assignee.and_then(|node| self.peers.get(node)).is_some_and(|peer| {
-                !peer.is_gone() && (peer.leads.contains(&partition) || peer.follows_closely.contains(&partition))
-            });
-            if !can_take_over {
-                return Role::Lead;
-            }
+        // Kept until the one that is to have it can go on without a pause.
+        let can_go_on = assignee.and_then(|node| self.peers.get(node)).is_some_and(|peer| {
+            hand_over_is_due || peer.leads.contains(&partition) || peer.follows_closely.contains(&partition)
+        });
+        if self.leads.contains(&partition) && (assignee_is_gone || !can_go_on) {
+            return Role::Lead;
         }
         let rank = self.rank(partition, assignee);
         let owner_is_gone = owner.is_some_and(|owner| self.peers.get(owner).is_some_and(Peer::is_gone));
@@ -178,6 +176,13 @@ mod tests {
         assert_eq!(view.role(P), Role::Lead, "also when it says that it leaves");
         view.is_close.clear();
         assert_eq!(view.role(P), Role::Follow, "but not before it is close behind");
+
+        // Then it owns the partition, and keeps it until the group gives it to somebody who is there.
+        view.is_close.insert(P);
+        view.leads.insert(P);
+        view.owners.insert(P, standby.clone());
+        view.assigned_for = HAND_OVER_MAX * 2;
+        assert_eq!(view.role(P), Role::Lead);
     }
 
     #[test]

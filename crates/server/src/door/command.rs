@@ -1,5 +1,6 @@
 //! Commands: from a request to a durable decision and its answer.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
@@ -8,8 +9,8 @@ use daybook_kernel::id::{CommandId, TenantId};
 use daybook_kernel::registry::DomainEntry;
 use daybook_kernel::rejection::Rejection;
 use daybook_privacy::{PrivacyError, SealMode};
-use daybook_proto::log::v1::{self, decision::Outcome as Decided};
-use daybook_runtime::Outcome;
+use daybook_proto::log::v1::{self, Event, decision::Outcome as Decided};
+use daybook_runtime::{Outcome, Role};
 use prost::Message;
 use prost_reflect::{DynamicMessage, Value};
 
@@ -30,11 +31,7 @@ impl Door {
         call: &Call,
         mut request: DynamicMessage,
     ) -> Result<Bytes, CallError> {
-        if self.disk_nearly_full.load(Ordering::Relaxed) {
-            let message = "the node's disk is nearly full; the command was not recorded; queries go on; make space";
-            let retry = Some(std::time::Duration::from_secs(10));
-            return Err(CallError::new(codes::DISK_NEARLY_FULL, message).retry_after(retry));
-        }
+        self.check_disk()?;
         let domain = self.domain(domain)?;
         let tenant = self.tenant_of(domain, call, &text_field(&request, TENANT_ID))?;
         let id = command_id(&text_field(&request, COMMAND_ID))?;
@@ -74,6 +71,16 @@ impl Door {
         self.answer(method, domain, &tenant, id, outcome).await
     }
 
+    /// Refuses commands while the disk is nearly full.
+    pub(crate) fn check_disk(&self) -> Result<(), CallError> {
+        if !self.disk_nearly_full.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let message = "the node's disk is nearly full; the command was not recorded; queries go on; make space";
+        let retry = Some(std::time::Duration::from_secs(10));
+        Err(CallError::new(codes::DISK_NEARLY_FULL, message).retry_after(retry))
+    }
+
     /// The tenant that a request is about. The platform's own domain has only one.
     pub(super) fn tenant_of(&self, domain: &DomainEntry, call: &Call, named: &str) -> Result<TenantId, CallError> {
         let is_platform = domain.projection == daybook_kernel::governance::PLATFORM;
@@ -85,7 +92,7 @@ impl Door {
         Ok(tenant)
     }
 
-    pub(super) fn domain(&self, name: &str) -> Result<&DomainEntry, CallError> {
+    pub(crate) fn domain(&self, name: &str) -> Result<&DomainEntry, CallError> {
         let missing = || CallError::new(codes::METHOD_UNKNOWN, format!("domain {name} is not part of this release"));
         self.registry.get(name).ok_or_else(missing)
     }
@@ -100,14 +107,45 @@ impl Door {
         Err(CallError::new(codes::REQUEST_TOO_LARGE, message))
     }
 
-    /// The decision that a command got, on whichever partition.
+    /// The decision that a command got, on whichever partition. What is found here was decided; what is not may have
+    /// been decided by a node that leads what this one does not.
     pub(crate) async fn find(&self, tenant: &TenantId, id: CommandId) -> Result<Option<Outcome>, CallError> {
         for partition in self.node.partitions() {
             if let Some(outcome) = partition.find(tenant, id).await? {
                 return Ok(Some(outcome));
             }
         }
+        let Some(cluster) = &self.cluster else { return Ok(None) };
+        let others = self.node.partitions().iter().filter(|partition| partition.role() != Role::Lead);
+        let addresses: BTreeSet<_> = others
+            .filter_map(|partition| self.node.routes().owner(partition.id()))
+            .filter(|owner| owner.node_id != self.node.id())
+            .map(|owner| owner.address)
+            .collect();
+        for address in addresses {
+            if let Some(outcome) = cluster.find(&address, tenant, id, self.node.now()).await? {
+                return Ok(Some(outcome));
+            }
+        }
         Ok(None)
+    }
+
+    /// The answer to a caller whose command was accepted, without its receipt.
+    pub(crate) fn respond(
+        &self,
+        domain: &DomainEntry,
+        tenant: &TenantId,
+        outcome: &Outcome,
+        events: &[Event],
+    ) -> Result<Bytes, CallError> {
+        if let Some(response) = &outcome.response {
+            return Ok(response.clone());
+        }
+        let partition = self.node.partitions().get(outcome.place.partition.0 as usize);
+        let partition = partition.ok_or_else(|| CallError::new(codes::INTERNAL_ERROR, "no such partition"))?;
+        let respond =
+            |state: &dyn daybook_kernel::state::Read| domain.respond(state, tenant, &outcome.decision.kind, events);
+        Ok(partition.read(|state, _| respond(state))??.into())
     }
 
     /// The response to a decision.
@@ -121,10 +159,10 @@ impl Door {
     ) -> Result<Bytes, CallError> {
         let receipt = receipt(id, &outcome);
         let position = format!("{}/{}", outcome.place.partition, outcome.place.command);
-        let events = match outcome.decision.outcome {
-            Some(Decided::Accepted(accepted)) => accepted.events,
+        let events = match &outcome.decision.outcome {
+            Some(Decided::Accepted(accepted)) => &accepted.events,
             Some(Decided::Rejected(rejected)) => {
-                let error = CallError::recorded(&rejected, &self.registry);
+                let error = CallError::recorded(rejected, &self.registry);
                 return Err(error.with("position", &position).with("command_id", &id.to_string()));
             }
             Some(Decided::Parked(parked)) => {
@@ -140,15 +178,10 @@ impl Door {
                 return Err(CallError::new(codes::INTERNAL_ERROR, "the decision says nothing; please report this"));
             }
         };
-        let partition = self.node.partitions().get(outcome.place.partition.0 as usize);
-        let partition = partition.ok_or_else(|| CallError::new(codes::INTERNAL_ERROR, "no such partition"))?;
-        let respond =
-            |state: &dyn daybook_kernel::state::Read| domain.respond(state, tenant, &outcome.decision.kind, &events);
-        let response = partition.read(|state, _| respond(state)).map_err(CallError::from);
-        let response = match response.and_then(|response| response.map_err(CallError::from)) {
+        let response = match self.respond(domain, tenant, &outcome, events) {
             // An access is decided and recorded once: its repetition opens nothing.
             Ok(response) if method.opens_sealed_content && !outcome.duplicate => {
-                self.open(method, tenant, &response).await
+                self.open(method, tenant, response).await
             }
             response => response,
         };
@@ -159,11 +192,11 @@ impl Door {
         Ok(prepend_field(RECEIPT, &receipt, &response))
     }
 
-    async fn open(&self, method: &Method, tenant: &TenantId, response: &[u8]) -> Result<Vec<u8>, CallError> {
+    async fn open(&self, method: &Method, tenant: &TenantId, response: Bytes) -> Result<Bytes, CallError> {
         let defect = |error: prost::DecodeError| CallError::new(codes::INTERNAL_ERROR, error.to_string());
         let mut response = DynamicMessage::decode(method.output.clone(), response).map_err(defect)?;
         self.opener.open(&mut response, tenant).await?;
-        Ok(response.encode_to_vec())
+        Ok(response.encode_to_vec().into())
     }
 }
 

@@ -26,6 +26,7 @@ pub(crate) use command::receipt;
 pub use methods::{Handler, Method, Methods, NodeMethod};
 
 use crate::auth::Caller;
+use crate::cluster::Cluster;
 use crate::error::{CallError, codes};
 use crate::node_service::NodeService;
 
@@ -37,6 +38,8 @@ pub struct Door {
     pub(crate) sealer: Sealer,
     pub(crate) opener: Opener,
     pub(crate) node_service: NodeService,
+    /// The other nodes, if there can be any.
+    pub(crate) cluster: Option<Arc<Cluster>>,
     pub(crate) limits: DoorLimits,
     /// Set while the disk is nearly full: queries go on, commands do not.
     pub(crate) disk_nearly_full: Arc<AtomicBool>,

@@ -1,6 +1,7 @@
 //! Queries: read from a state that is at least as new as the caller asks for, under the policy set in force.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use daybook_kernel::authorisation::Authorisation;
@@ -9,11 +10,13 @@ use daybook_kernel::decide::denied;
 use daybook_kernel::domain::Asked;
 use daybook_kernel::governance;
 use daybook_kernel::id::{Offset, Position, TenantId};
-use daybook_kernel::registry::AnswerFn;
+use daybook_kernel::registry::{AnswerFn, DomainEntry};
 use daybook_kernel::state::Read;
 use daybook_privacy::SealMode;
+use daybook_proto::cluster::v1::AnswerRequest;
 use daybook_proto::log::v1;
 use daybook_runtime::Partition;
+use daybook_runtime::codes::PARTITION_UNAVAILABLE;
 use prost::Message;
 use prost_reflect::{DynamicMessage, Value};
 
@@ -25,6 +28,12 @@ use crate::error::{CallError, codes};
 const TENANT_ID: u32 = 1;
 const MIN_POSITION: u32 = 2;
 const POSITION: u32 = 1;
+
+/// How long another node may take to answer.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(15);
+/// How long a query is asked again while its partition changes hands.
+const HAND_OVER_MAX: Duration = Duration::from_secs(10);
+const RETRY_AFTER: Duration = Duration::from_millis(50);
 
 impl Door {
     pub(super) async fn query(
@@ -38,12 +47,52 @@ impl Door {
         let missing = || CallError::new(codes::METHOD_UNKNOWN, "there is no such query");
         let entry = domain.queries.get(query).ok_or_else(missing)?;
         let tenant = self.tenant_of(domain, call, &text_field(&request, TENANT_ID))?;
-        let min_position = min_position(&request);
         self.sealer.seal(&mut request, &tenant, SealMode::PseudonymsOnly).await?;
+        let asked = self.asked(domain, query, call.caller.clone(), tenant, &request)?;
+        let (method, started) = (entry.method, self.node.now());
+        loop {
+            let partition = asked.partition.id();
+            let owner = self.node.routes().owner(partition).filter(|owner| owner.node_id != self.node.id());
+            let answered = match (&self.cluster, owner) {
+                _ if asked.partition.may_answer(asked.min_position) => self.answer_here(asked.clone()).await,
+                (Some(cluster), Some(owner)) => {
+                    let request = AnswerRequest {
+                        domain: domain.name.to_owned(),
+                        method: method.to_owned(),
+                        tenant_id: asked.tenant.as_str().to_owned(),
+                        actor: Some(asked.caller.actor.clone()),
+                        request: asked.request.clone(),
+                    };
+                    cluster.answer(&owner.address, &request, self.node.now(), ANSWER_WAIT_MAX).await
+                }
+                _ => self.answer_here(asked.clone()).await,
+            };
+            let Err(error) = answered else { return answered };
+            // While the partition changes hands, the next one who leads it is asked.
+            let changes_hands = self.cluster.is_some() && error.code == PARTITION_UNAVAILABLE.name;
+            if !changes_hands || self.node.now().since(started) >= HAND_OVER_MAX {
+                return Err(error);
+            }
+            tokio::time::sleep(RETRY_AFTER).await;
+        }
+    }
+
+    /// A query that has passed the door, here or at another node: people are pseudonyms in it.
+    pub(crate) fn asked(
+        &self,
+        domain: &DomainEntry,
+        query: usize,
+        caller: Caller,
+        tenant: TenantId,
+        request: &DynamicMessage,
+    ) -> Result<Question, CallError> {
+        let missing = || CallError::new(codes::METHOD_UNKNOWN, "there is no such query");
+        let entry = domain.queries.get(query).ok_or_else(missing)?;
+        let min_position = min_position(request);
         let request = Bytes::from(request.encode_to_vec());
         let malformed = |error: prost::DecodeError| CallError::new(codes::MALFORMED_REQUEST, error.to_string());
         let stream_key = (entry.stream_key)(&tenant, request.clone()).map_err(malformed)?;
-        let question = (entry.authorisation)(request.clone()).map_err(malformed)?;
+        let authorisation = (entry.authorisation)(request.clone()).map_err(malformed)?;
         let partition = self.node.partition_of(&tenant, &stream_key).map(Arc::clone).ok_or_else(missing)?;
         if let Some(position) = min_position
             && position.partition != partition.id()
@@ -51,18 +100,20 @@ impl Door {
             let problem = format!("is one of partition {}; this is answered by {}", position.partition, partition.id());
             return Err(CallError::field("min_position", &problem));
         }
-        partition.wait_to_read(min_position, self.limits.query_wait_max).await?;
+        Ok(Question { caller, tenant, partition, min_position, authorisation, answer: entry.answer, request })
+    }
+
+    /// Answers from the state that this node has.
+    pub(crate) async fn answer_here(&self, asked: Question) -> Result<Bytes, CallError> {
+        asked.partition.wait_to_read(asked.min_position, self.limits.query_wait_max).await?;
         // Reading can take a while: it does not hold up those who only pass through.
         let answering = Answering {
             authority: Arc::clone(&self.authority),
             decider: self.node_service.decider().clone(),
-            caller: call.caller.clone(),
-            tenant,
-            question,
+            asked,
             partitions: u32::try_from(self.node.partitions().len()).unwrap_or(u32::MAX),
         };
-        let answer = entry.answer;
-        let answered = tokio::task::spawn_blocking(move || answering.answer(&partition, answer, request)).await;
+        let answered = tokio::task::spawn_blocking(move || answering.answer()).await;
         answered.map_err(|error| CallError::new(codes::INTERNAL_ERROR, error.to_string()))?
     }
 
@@ -112,27 +163,38 @@ fn permitted(
     if verdict.permitted { Ok(()) } else { Err(denied(&caller.actor, question).into()) }
 }
 
+/// A query with who asks, and the partition that answers.
+#[derive(Clone)]
+pub(crate) struct Question {
+    caller: Caller,
+    tenant: TenantId,
+    partition: Arc<Partition>,
+    min_position: Option<Position>,
+    authorisation: Authorisation,
+    answer: AnswerFn,
+    request: Bytes,
+}
+
 struct Answering {
     authority: Arc<dyn daybook_kernel::authorisation::Authority>,
     decider: daybook_kernel::decide::Decider,
-    caller: Caller,
-    tenant: TenantId,
-    question: Authorisation,
+    asked: Question,
     partitions: u32,
 }
 
 impl Answering {
-    fn answer(&self, partition: &Partition, answer: AnswerFn, request: Bytes) -> Result<Bytes, CallError> {
+    fn answer(&self) -> Result<Bytes, CallError> {
+        let Question { caller, tenant, partition, authorisation, answer, request, .. } = &self.asked;
         let read = |state: &dyn Read, head: &Head| -> Result<Bytes, CallError> {
-            permitted(&*self.authority, &self.decider, state, &self.caller, &self.tenant, &self.question)?;
+            permitted(&*self.authority, &self.decider, state, caller, tenant, authorisation)?;
             let asked = Asked {
-                tenant: &self.tenant,
+                tenant,
                 now: partition.log_time(state, head)?,
                 partition: partition.id(),
                 partitions: self.partitions,
                 next_command: head.next_command,
             };
-            let response = answer(state, request, &asked)?;
+            let response = answer(state, request.clone(), &asked)?;
             let Some(seen) = head.next_command.0.checked_sub(1) else { return Ok(response.into()) };
             let position = Position { partition: partition.id(), offset: Offset(seen) };
             Ok(prepend_field(POSITION, &v1::Position::from(position), &response))

@@ -19,9 +19,11 @@ use prost_reflect::DynamicMessage;
 use tracing::Instrument;
 
 use crate::auth::Authenticator;
+use crate::cluster;
 use crate::door::{Call, Door, Method, Methods};
 use crate::error::{CallError, codes};
 
+pub(crate) use grpc::AsBytes;
 pub use tls::server_config as tls_server_config;
 
 /// What requests are answered with.
@@ -42,6 +44,9 @@ pub fn router(app: Arc<App>, own: axum::Router) -> axum::Router {
 }
 
 async fn dispatch(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
+    if let Some(cluster) = app.door.cluster.clone().filter(|_| request.uri().path().starts_with(cluster::SERVICE)) {
+        return cluster::serve(app, cluster, request).await;
+    }
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if content_type.is_some_and(|value| value.starts_with("application/grpc")) {
         grpc::serve(app, request).await
