@@ -274,4 +274,30 @@ mod kafka {
         assert_eq!(again.get(&acme(), &ids[0]).unwrap().unwrap().bytes(), keys[0].bytes());
         assert!(again.destroy(&acme(), &ids[5..6]).await.unwrap()[0].existed, "the marker stays");
     }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_ring_waits_for_brokers_that_are_away_and_goes_on_when_they_are_back() {
+        let mut broker = Broker::start().await.unwrap();
+        let ring = Arc::new(ring(&on(&broker, "away", Compaction::default()).await).await);
+        let ids = [KeyId::item("before"), KeyId::item("meanwhile"), KeyId::item("after")];
+        ring.get_or_create(&acme(), &ids[..1]).await.unwrap();
+
+        broker.stop();
+        let unknown = ring.caught_up().await;
+        assert!(matches!(unknown, Err(PrivacyError::Unavailable(_))), "what others did cannot be known: {unknown:?}");
+        assert!(ring.get_or_create(&acme(), &ids[..1]).await.is_ok(), "a key that is known needs no broker");
+        let (asking, id) = (Arc::clone(&ring), ids[1].clone());
+        let meanwhile =
+            tokio::spawn(async move { asking.get_or_create(&acme(), &[id]).await.map(|keys| *keys[0].bytes()) });
+
+        broker.restart().await.unwrap();
+        let meanwhile = meanwhile.await.unwrap().unwrap();
+        ring.caught_up().await.unwrap();
+        ring.get_or_create(&acme(), &ids).await.unwrap();
+        assert!(ring.destroy(&acme(), &ids[..1]).await.unwrap()[0].existed);
+        drop(ring);
+        let again = super::ring(&on(&broker, "away", Compaction::default()).await).await;
+        assert_eq!(*again.get(&acme(), &ids[1]).unwrap().unwrap().bytes(), meanwhile);
+        assert!(again.get(&acme(), &ids[0]).unwrap().is_none());
+    }
 }
