@@ -230,6 +230,11 @@ mod kafka {
         let shared = || has(&one).len() == 4 && has(&other).len() == 4 && &has(&one) | &has(&other) == all();
         until("each has half", shared).await;
         broker.stop();
+        let took = until("who hears nothing of the group knows that it is out", || {
+            has(&one).is_empty() && has(&other).is_empty()
+        })
+        .await;
+        println!("the broker is away: both know that they are out after {took:.1?}");
         assert!(one.members().await.is_err(), "nobody can be asked");
         broker.restart().await.unwrap();
         let took = until("each has half again", shared).await;
