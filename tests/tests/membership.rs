@@ -221,4 +221,25 @@ mod kafka {
             assert!(refused.to_string().contains(setting), "{refused}");
         }
     }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_group_comes_together_again_when_the_brokers_were_away() {
+        let mut broker = Broker::start().await.unwrap();
+        let options = log(&broker, "away").await;
+        let (one, other) = (node(&options, 1), node(&options, 2));
+        let shared = || has(&one).len() == 4 && has(&other).len() == 4 && &has(&one) | &has(&other) == all();
+        until("each has half", shared).await;
+        broker.stop();
+        let took = until("who hears nothing of the group knows that it is out", || {
+            has(&one).is_empty() && has(&other).is_empty()
+        })
+        .await;
+        println!("the broker is away: both know that they are out after {took:.1?}");
+        assert!(one.members().await.is_err(), "nobody can be asked");
+        broker.restart().await.unwrap();
+        let took = until("each has half again", shared).await;
+        println!("the broker was away: each has half {took:.1?} after it was back");
+        // Not only what they remember.
+        members_are(&one, &[(1, has(&one)), (2, has(&other))]).await;
+    }
 }

@@ -43,7 +43,8 @@ pub struct Member {
 /// This node's membership of the group `daybook.<log name>`.
 ///
 /// Ends with [`leave`](Self::leave). Dropping it leaves as well, but waits for nothing. A node that dies is out of the
-/// group when nothing was heard of it for 6 seconds.
+/// group when nothing was heard of it for 6 seconds. A node that itself hears nothing of the brokers for that long takes
+/// it that it is out: it is assigned nothing until it has joined again, which it does by itself.
 pub struct Membership {
     group: String,
     topic: String,

@@ -1,5 +1,6 @@
 //! What only a ring that several nodes share can do, or get wrong.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -53,6 +54,67 @@ async fn nodes_that_make_a_key_at_once_agree_on_one() {
         nodes.push(Arc::new(ring(&log).await));
     }
     agree(nodes).await;
+}
+
+/// Several nodes make and destroy the same keys in whatever order comes out. What must hold whatever that is: nobody was
+/// ever given another key than anybody else, and what is destroyed stays so, everywhere.
+async fn make_and_destroy(nodes: Vec<Arc<SharedKeyRing>>) {
+    let ids: Vec<_> = (0..12).map(|i| KeyId::item(&format!("contested {i}"))).collect();
+    let mut given = BTreeMap::<_, BTreeSet<_>>::new();
+    let mut tasks = Vec::new();
+    for (n, node) in nodes.iter().enumerate() {
+        for (i, id) in ids.iter().enumerate() {
+            for step in 0..4 {
+                let (node, id) = (Arc::clone(node), [id.clone()]);
+                tasks.push(tokio::spawn(async move {
+                    // One of sixteen destroys, each key on another node.
+                    if step == 2 && i % 4 == n {
+                        let destroyed = node.destroy(&acme(), &id).await.unwrap();
+                        return (i, None, Some(destroyed[0].existed));
+                    }
+                    match node.get_or_create(&acme(), &id).await {
+                        Ok(keys) => (i, Some(*keys[0].bytes()), None),
+                        Err(PrivacyError::Destroyed { .. }) => (i, None, None),
+                        Err(error) => panic!("{error}"),
+                    }
+                }));
+            }
+        }
+    }
+    let mut existed = BTreeMap::new();
+    for task in join_all(tasks).await {
+        let (i, key, destroyed) = task.unwrap();
+        given.entry(i).or_default().extend(key);
+        existed.extend(destroyed.map(|existed| (i, existed)));
+    }
+    for node in &nodes {
+        node.caught_up().await.unwrap();
+        assert_eq!(node.debris(), 0);
+    }
+    for (i, id) in ids.iter().enumerate() {
+        assert!(given[&i].len() <= 1, "{id}: different keys were given out");
+        let is_there: BTreeSet<_> =
+            nodes.iter().map(|node| node.get(&acme(), id).unwrap().map(|key| *key.bytes())).collect();
+        match existed.get(&i) {
+            Some(existed) => {
+                assert_eq!(is_there, BTreeSet::from([None]), "{id} is destroyed for all");
+                assert!(*existed || given[&i].is_empty(), "{id} was given to somebody, so it existed");
+            }
+            None => assert_eq!(is_there, given[&i].iter().map(|key| Some(*key)).collect(), "{id} is the same for all"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_make_and_destroy_the_same_keys_agree_in_the_end() {
+    for _ in 0..20 {
+        let log = memory();
+        let mut nodes = Vec::new();
+        for _ in 0..3 {
+            nodes.push(Arc::new(ring(&log).await));
+        }
+        make_and_destroy(nodes).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -273,5 +335,72 @@ mod kafka {
         let again = super::ring(&on(&broker, "leaves", Compaction::default()).await).await;
         assert_eq!(again.get(&acme(), &ids[0]).unwrap().unwrap().bytes(), keys[0].bytes());
         assert!(again.destroy(&acme(), &ids[5..6]).await.unwrap()[0].existed, "the marker stays");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn nodes_that_make_and_destroy_the_same_keys_agree_in_the_end() {
+        let broker = Broker::shared().await.unwrap();
+        for round in 0..3 {
+            let mut nodes = Vec::new();
+            for _ in 0..3 {
+                let log = on(&broker, &format!("contested-{round}"), Compaction::default()).await;
+                nodes.push(Arc::new(ring(&log).await));
+            }
+            make_and_destroy(nodes).await;
+        }
+    }
+
+    /// All nodes die right after the destruction: nobody is left to end the segment.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_destruction_before_a_crash_becomes_physical_after_the_next_start() {
+        let broker = Broker::shared().await.unwrap();
+        let Some(folder) = broker.data_folder() else { panic!("this test reads the broker's files") };
+        let compaction = Compaction {
+            segment: Duration::from_secs(1),
+            lag_max: Duration::from_secs(1),
+            file_delete_delay: Duration::from_millis(1),
+            ..Compaction::default()
+        };
+        let before = ring(&on(&broker, "crash", compaction.clone()).await).await;
+        let id = [KeyId::item("a")];
+        before.get_or_create(&acme(), &id).await.unwrap();
+        let wrapped = [before.inner_row(&acme(), &id[0])];
+        before.destroy(&acme(), &id).await.unwrap();
+        drop(before);
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        assert_eq!(found(&folder, &wrapped).len(), 1, "time stands still while no node runs");
+
+        let after = ring(&on(&broker, "crash", compaction).await).await;
+        let began = Instant::now();
+        while !found(&folder, &wrapped).is_empty() {
+            assert!(began.elapsed() < after.leaves_disk_within());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_ring_waits_for_brokers_that_are_away_and_goes_on_when_they_are_back() {
+        let mut broker = Broker::start().await.unwrap();
+        let ring = Arc::new(ring(&on(&broker, "away", Compaction::default()).await).await);
+        let ids = [KeyId::item("before"), KeyId::item("meanwhile"), KeyId::item("after")];
+        ring.get_or_create(&acme(), &ids[..1]).await.unwrap();
+
+        broker.stop();
+        let unknown = ring.caught_up().await;
+        assert!(matches!(unknown, Err(PrivacyError::Unavailable(_))), "what others did cannot be known: {unknown:?}");
+        assert!(ring.get_or_create(&acme(), &ids[..1]).await.is_ok(), "a key that is known needs no broker");
+        let (asking, id) = (Arc::clone(&ring), ids[1].clone());
+        let meanwhile =
+            tokio::spawn(async move { asking.get_or_create(&acme(), &[id]).await.map(|keys| *keys[0].bytes()) });
+
+        broker.restart().await.unwrap();
+        let meanwhile = meanwhile.await.unwrap().unwrap();
+        ring.caught_up().await.unwrap();
+        ring.get_or_create(&acme(), &ids).await.unwrap();
+        assert!(ring.destroy(&acme(), &ids[..1]).await.unwrap()[0].existed);
+        drop(ring);
+        let again = super::ring(&on(&broker, "away", Compaction::default()).await).await;
+        assert_eq!(*again.get(&acme(), &ids[1]).unwrap().unwrap().bytes(), meanwhile);
+        assert!(again.get(&acme(), &ids[0]).unwrap().is_none());
     }
 }

@@ -84,7 +84,7 @@ impl Index {
             Gone { at: Default::default(), existed: true }
         });
         let entry = self.entries.entry(name).or_default();
-        let gone = entry.gone.get_or_insert_with(|| Gone { existed: said.existed || !entry.made.is_empty(), ..said });
+        let gone = entry.gone.get_or_insert(Gone { existed: said.existed || !entry.made.is_empty(), ..said });
         gone.existed |= said.existed;
         entry.made.iter_mut().for_each(|(_, row)| row.clear());
     }
