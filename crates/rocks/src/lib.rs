@@ -266,6 +266,24 @@ impl Spec {
             .map_err(|error| self.open_error(error))
     }
 
+    /// Opens the database for reading as it is now, and changes no byte of it: what is in its write-ahead log is read into
+    /// memory, with the same checks as by [`Spec::open`]. For a database that nobody has open for writing, see
+    /// [`is_in_use`]; beside a writer, use [`Spec::open_to_read`].
+    pub fn open_read_only(&self, memory: &Memory) -> Result<Db, RocksError> {
+        if !self.folder.join("CURRENT").exists() {
+            return Err(RocksError::Missing { folder: self.folder.clone() });
+        }
+        let mut options = self.options(memory);
+        options.create_if_missing(false);
+        options.create_missing_column_families(false);
+        let existing = Db::list_cf(&options, &self.folder)?;
+        let mut present = self.clone();
+        present.families.retain(|family| existing.contains(&family.name));
+        let descriptors = present.descriptors(memory, existing);
+        Db::open_cf_descriptors_read_only(&options, &self.folder, descriptors, false)
+            .map_err(|error| self.open_error(error))
+    }
+
     /// Adds a column family to an open database.
     pub fn create_family(db: &Db, family: &Family, memory: &Memory) -> Result<(), RocksError> {
         Ok(db.create_cf(&family.name, &family.options(memory))?)
@@ -283,6 +301,25 @@ impl Spec {
     fn create_error(&self, error: &std::io::Error) -> RocksError {
         let text = format!("{}: {error}", self.folder.display());
         if error.kind() == std::io::ErrorKind::StorageFull { RocksError::Full(text) } else { RocksError::Other(text) }
+    }
+}
+
+/// Whether another process has the database in a folder open for writing. Asks for RocksDB's lock and lets go of it at
+/// once; no byte is changed. `None` when it cannot be told, for example because the folder may not be written.
+///
+/// Locks belong to a process: about a database that this process itself has open it says nothing useful, and asking
+/// would give that lock up. For programs that have opened none.
+pub fn is_in_use(folder: &Path) -> Option<bool> {
+    let lock = fs::OpenOptions::new().read(true).write(true).open(folder.join("LOCK"));
+    let lock = match lock {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Some(false),
+        Err(_) => return None,
+    };
+    match rustix::fs::fcntl_lock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Some(false),
+        Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => Some(true),
+        Err(_) => None,
     }
 }
 

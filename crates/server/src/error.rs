@@ -47,6 +47,8 @@ pub mod codes {
         ADDRESS_UNAVAILABLE: FailedPrecondition;
         /// There is no such projection.
         PROJECTION_NOT_FOUND: NotFound;
+        /// An import of a log into this data folder did not come to its end.
+        IMPORT_UNFINISHED: FailedPrecondition;
     }
 }
 
@@ -61,6 +63,7 @@ pub fn every_code(registry: &Registry) -> Vec<Code> {
         .chain(daybook_store::codes::ALL)
         .chain(daybook_runtime::codes::ALL)
         .chain(daybook_privacy::codes::ALL)
+        .chain(daybook_checkpoint::codes::ALL)
         .copied()
         .collect();
     all.sort_by_key(|code| code.name);

@@ -7,6 +7,7 @@
 //! | [`door`] | what a request goes through, whichever way it came: validate, seal, submit, answer |
 //! | [`http`] | gRPC and JSON on one port, by one table of methods |
 //! | [`node_service`] | what a node says of itself |
+//! | `checkpoints` | signed checkpoints, written while it serves |
 //! | [`telemetry`] | logs, metrics, traces |
 //! | [`serve`] | all of it put together |
 //!
@@ -23,8 +24,11 @@ pub mod serve;
 pub mod telemetry;
 
 mod bootstrap;
+mod checkpoints;
 mod disk;
 mod effects;
 mod export;
 
 pub use bootstrap::FIRST_TENANT;
+pub use checkpoints::{checkpoints_folder, write_checkpoint};
+pub use disk::free_bytes;

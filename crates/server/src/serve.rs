@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum_server::Handle;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use daybook_checkpoint::CheckpointError;
 use daybook_kernel::authorisation::Authority;
 use daybook_kernel::code::Code;
 use daybook_kernel::decide::Decider;
@@ -33,6 +34,7 @@ use tonic_health::server::HealthReporter;
 use crate::auth::development::{DevelopmentKey, write_secret};
 use crate::auth::{Authenticator, KeySource};
 use crate::bootstrap;
+use crate::checkpoints::{self, Checkpoints};
 use crate::config::{Config, ConfigError, LogConfig, MASTER_KEY_ENV};
 use crate::disk;
 use crate::door::{Door, DoorLimits, Methods};
@@ -75,6 +77,12 @@ impl From<SubmitError> for StartError {
     }
 }
 
+impl From<CheckpointError> for StartError {
+    fn from(error: CheckpointError) -> Self {
+        Self { code: error.code(), message: error.to_string() }
+    }
+}
+
 impl From<ConfigError> for StartError {
     fn from(error: ConfigError) -> Self {
         Self { code: codes::CONFIG_INVALID, message: error.to_string() }
@@ -113,7 +121,9 @@ impl Running {
         let data_dir = config.node.data_dir.clone();
         std::fs::create_dir_all(&data_dir)
             .map_err(|error| ConfigError(format!("node.data_dir {}: {error}", data_dir.display())))?;
+        refuse_unfinished_import(&data_dir)?;
         let tls = tls_server_config(&config.tls)?;
+        let checkpoints = Checkpoints::of(&config)?;
         let memory = Memory::new(config.store.cache_mib << 20, config.store.write_buffer_mib << 20);
         let authenticator = authenticator(&config).await?;
         let log = open_log(&config, &memory).await?;
@@ -189,7 +199,8 @@ impl Running {
             .add_service(reflection().build_v1alpha().map_err(no_reflection)?)
             .into_axum_router()
             .reset_fallback();
-        let background = vec![watching, tokio::spawn(report(Arc::clone(&node), reporter, services))];
+        let mut background = vec![watching, tokio::spawn(report(Arc::clone(&node), reporter, services))];
+        background.extend(checkpoints.map(|it| tokio::spawn(checkpoints::write_for_ever(it, Arc::clone(&node)))));
 
         let (address, metrics_address) = (local(&listener)?, local(&metrics_listener)?);
         let (handle, metrics_handle) = (Handle::new(), Handle::new());
@@ -248,25 +259,59 @@ async fn authenticator(config: &Config) -> Result<Authenticator, StartError> {
     Ok(Authenticator::new(source, config.auth.clone()).await?)
 }
 
-/// The master key: from the environment, from its file, or made by a development node.
-fn master_key(config: &Config) -> Result<MasterKey, StartError> {
+/// The file of the master key that a development node makes for itself.
+fn development_master_key(config: &Config) -> std::path::PathBuf {
+    config.node.data_dir.join("development/master-key")
+}
+
+/// The master key that is there: from the environment, from its file, or made earlier by a development node. `None` for
+/// a development node that has not made one yet. Changes nothing.
+///
+/// # Errors
+/// [`PrivacyError::NoMasterKey`] when none is set, or what is set is no key.
+pub fn find_master_key(config: &Config) -> Result<Option<MasterKey>, PrivacyError> {
     if let Ok(text) = std::env::var(MASTER_KEY_ENV) {
-        return Ok(MasterKey::from_hex(&text)?);
+        return MasterKey::from_hex(&text).map(Some);
     }
     if let Some(file) = &config.keys.master_key_file {
-        return Ok(MasterKey::from_file(file)?);
+        return MasterKey::from_file(file).map(Some);
     }
     if !config.node.development {
         let message = format!("neither {MASTER_KEY_ENV} nor keys.master_key_file is set");
-        return Err(PrivacyError::NoMasterKey(message).into());
+        return Err(PrivacyError::NoMasterKey(message));
     }
-    let file = config.node.data_dir.join("development/master-key");
-    if !file.exists() {
-        let key = MasterKey::generate_hex()?;
-        write_secret(&file, key.as_bytes())
-            .map_err(|error| PrivacyError::NoMasterKey(format!("{}: {error}", file.display())))?;
+    let file = development_master_key(config);
+    if file.exists() { MasterKey::from_file(&file).map(Some) } else { Ok(None) }
+}
+
+/// The master key: the one that is there, or one that a development node makes.
+fn master_key(config: &Config) -> Result<MasterKey, StartError> {
+    if let Some(key) = find_master_key(config)? {
+        return Ok(key);
     }
+    let file = development_master_key(config);
+    let key = MasterKey::generate_hex()?;
+    write_secret(&file, key.as_bytes())
+        .map_err(|error| PrivacyError::NoMasterKey(format!("{}: {error}", file.display())))?;
     Ok(MasterKey::from_file(&file)?)
+}
+
+/// The file that stands in a data folder while a log is imported by it.
+pub fn import_marker(data_dir: &Path) -> std::path::PathBuf {
+    data_dir.join("import-unfinished")
+}
+
+/// A node on a half of a log would go on from there, and the other half would never fit again.
+fn refuse_unfinished_import(data_dir: &Path) -> Result<(), StartError> {
+    if !import_marker(data_dir).exists() {
+        return Ok(());
+    }
+    let message = format!(
+        "an import into the log of {} did not come to its end; nothing was started, and nothing is lost; run the same \
+         `daybook log import` again, it goes on where it ended",
+        data_dir.display()
+    );
+    Err(StartError { code: codes::IMPORT_UNFINISHED, message })
 }
 
 /// Opens the log that the configuration names.
@@ -289,6 +334,16 @@ pub async fn open_log(config: &Config, memory: &Memory) -> Result<Arc<dyn Log>, 
     Ok(Arc::new(EmbeddedLog::open(EmbeddedOptions { folder, name, partitions, recovery }, memory)?))
 }
 
+/// Where the store of a partition lies.
+pub fn store_folder(data_dir: &Path, partition: PartitionId) -> std::path::PathBuf {
+    data_dir.join("store").join(format!("{:04}", partition.0))
+}
+
+/// Where the key ring lies.
+pub fn keys_folder(data_dir: &Path) -> std::path::PathBuf {
+    data_dir.join("keys")
+}
+
 /// Where the embedded log of a data folder lies.
 pub fn log_folder(data_dir: &Path) -> std::path::PathBuf {
     data_dir.join("log")
@@ -307,7 +362,7 @@ fn limits(config: &Config) -> Limits {
 /// Opens the key ring. A ring that is not there is made for a log that is empty, and for no other: with new keys, nothing
 /// that was sealed could be opened, and people would get other pseudonyms than those that holds name.
 async fn open_keys(config: &Config, log: &dyn Log, memory: &Memory) -> Result<Arc<dyn KeyRing>, StartError> {
-    let folder = config.node.data_dir.join("keys");
+    let folder = keys_folder(&config.node.data_dir);
     if !EmbeddedKeyRing::is_there(&folder) && !config.keys.start_over {
         for partition in (0..log.partitions()).map(PartitionId) {
             if log.bounds(Topic::Commands, partition).await?.next > Offset(0) {

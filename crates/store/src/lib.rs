@@ -13,6 +13,7 @@
 mod building;
 mod error;
 mod families;
+mod inspect;
 mod read;
 
 use std::path::Path;
@@ -30,6 +31,7 @@ use prost::Message;
 pub use building::Building;
 pub use error::{StoreError, codes};
 pub use families::ProjectionVersion;
+pub use inspect::{Inspected, inspect};
 pub use read::{Live, Snapshot};
 
 use families::Families;
