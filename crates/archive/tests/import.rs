@@ -138,7 +138,8 @@ async fn a_damaged_archive_is_refused_before_anything_is_imported() {
             // A flipped bit of the manifest may concern what nobody relies on, such as who wrote it.
             let is_manifest = file == "manifest.json";
             let is_told = matches!(code, Err("ARCHIVE_DAMAGED"))
-                || is_manifest && matches!(code, Err("ARCHIVE_NOT_FOUND" | "ARCHIVE_FORMAT_UNKNOWN" | "LOG_SHAPE_DIFFERS"));
+                || is_manifest
+                    && matches!(code, Err("ARCHIVE_NOT_FOUND" | "ARCHIVE_FORMAT_UNKNOWN" | "LOG_SHAPE_DIFFERS"));
             assert!(is_told, "{file:?}: {what}: {code:?}");
             assert!(records(&target).await.is_empty(), "{file:?}: {what}: nothing was imported");
         }

@@ -11,7 +11,8 @@ use daybook_policy::Cedar;
 use daybook_replay::Progress;
 use daybook_rocks::Memory;
 use daybook_server::config::Config;
-use daybook_server::serve::{log_folder, open_log};
+use daybook_server::data_dir::log_folder;
+use daybook_server::serve::open_log;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::failure::{Failure, Outcome};

@@ -191,6 +191,8 @@ mod kafka {
         assert!(imported.contains("every chain ends where the export ends"), "{imported}");
         let rebuilt: Value = serde_json::from_str(&text_of(on_kafka(&["--json", "replay", "rebuild"]), &[])).unwrap();
         assert_eq!(rebuilt, rows, "the same rows, partition by partition");
+        let examined = text_of(on_kafka(&["doctor"]), &["doctor"]);
+        assert!(examined.contains("Kafka") && examined.contains("0 problems"), "{examined}");
 
         // A node on Kafka continues the chain.
         let node = Served::start(&new, &["--log", &url]);
@@ -200,7 +202,8 @@ mod kafka {
         node.text(&["--as", "alice", "hold", "release", "h", "--reason", "settled", "--delay", "0"]);
         node.text(&["--as", "bob", "hold", "approve", "h"]);
         node.stop();
-        for head in heads.as_array().unwrap() {
+        // Of the first partition, and of the one in which most happened.
+        for head in [&heads[0], &heads[7]] {
             let verify = ["log", "verify", "--head", head["headHash"].as_str().unwrap()];
             let verified = text_of(on_kafka(&verify), &verify);
             assert!(verified.contains("passes through") && !verified.contains("DAMAGED"), "{verified}");

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use common::{Served, daybook, text_of};
+use daybook_rocks::{Family, Memory, Spec, Wal, family};
 use daybook_tests::disk::copy;
 
 fn on(data: &Path, arguments: &[&str]) -> std::process::Output {
@@ -130,12 +131,36 @@ fn a_checkpoint_that_was_changed_or_signed_by_somebody_else_proves_nothing() {
     fails(&verify(written, "nonsense"), "CHECKPOINT_KEY_INVALID");
     fs::write(&file, &json[..json.len() / 2]).unwrap();
     fails(&verify(name, &public), "CHECKPOINT_UNREADABLE");
-    // None is overwritten, and a log that is damaged is not vouched for.
+    // None is overwritten.
     fs::write(&file, "evidence").unwrap();
     let again = ["log", "checkpoint", "--key", forging, "--out", name];
     assert!(!on(&data, &again).status.success());
     assert_eq!(fs::read_to_string(&file).unwrap(), "evidence");
     refused(&data, &["log", "checkpoint", "--new-key", signing], "CHECKPOINT_KEY_INVALID");
+}
+
+#[test]
+fn a_damaged_log_is_not_vouched_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let (signing, _) = key(folder.path(), "key.pem");
+    let node = Served::start(&data, &[]);
+    set_class(&node, "one");
+    node.stop();
+    let first_command = [0_u8; 12];
+    {
+        let spec = Spec::new(data.join("log"), Wal::Kept)
+            .family(Family::append_only("commands"))
+            .family(Family::append_only("decisions"))
+            .family(Family::new("meta"));
+        let db = spec.open(&Memory::default()).unwrap();
+        db.put_cf(&family(&db, "commands").unwrap(), first_command, b"another command").unwrap();
+        db.flush_wal(true).unwrap();
+    }
+    let output = folder.path().join("checkpoint.json");
+    let make = ["log", "checkpoint", "--key", signing.to_str().unwrap(), "--out", output.to_str().unwrap()];
+    refused(&data, &make, "LOG_DAMAGED");
+    assert!(!output.exists());
 }
 
 #[test]
@@ -150,9 +175,11 @@ fn a_node_writes_checkpoints_while_it_serves() {
         place.display().to_string()
     );
     fs::write(&config, text).unwrap();
+    fs::write(&place, "a file where a folder should be").unwrap();
     let node = Served::start(&data, &["--config", config.to_str().unwrap()]);
     let written = || {
-        let entries = fs::read_dir(&place).map(|entries| entries.map(|entry| entry.unwrap().path()).collect::<Vec<_>>());
+        let entries =
+            fs::read_dir(&place).map(|entries| entries.map(|entry| entry.unwrap().path()).collect::<Vec<_>>());
         let mut files = entries.unwrap_or_default();
         files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
         files.sort();
@@ -166,6 +193,11 @@ fn a_node_writes_checkpoints_while_it_serves() {
         }
         written()
     };
+    // While they cannot be written, commands go on; as soon as they can, they are.
+    set_class(&node, "zero");
+    std::thread::sleep(Duration::from_millis(1_500));
+    assert!(place.is_file() && written().is_empty());
+    fs::remove_file(&place).unwrap();
     wait(1);
     set_class(&node, "one");
     let files = wait(2);

@@ -70,7 +70,8 @@ fn worked(data: &Path) {
 fn a_healthy_folder_has_no_problem_and_a_new_one_neither() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let (found, _) = examine_with(&data, &[("DAYBOOK_MASTER_KEY", &"ab".repeat(32)), ("DAYBOOK_AUTH__JWKS", "/x.json")]);
+    let (found, _) =
+        examine_with(&data, &[("DAYBOOK_MASTER_KEY", &"ab".repeat(32)), ("DAYBOOK_AUTH__JWKS", "/x.json")]);
     assert_eq!(found["problems"], 0, "nothing is there yet: {found}");
     assert!(!data.exists(), "none was made");
     worked(&data);

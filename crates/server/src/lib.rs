@@ -3,6 +3,7 @@
 //! | module | what it does |
 //! | --- | --- |
 //! | [`config`] | one TOML file, environment overrides, every key explained |
+//! | [`data_dir`] | what lies where in a data folder |
 //! | [`auth`] | bearer tokens against a JWKS; a development mode that mints its own |
 //! | [`door`] | what a request goes through, whichever way it came: validate, seal, submit, answer |
 //! | [`http`] | gRPC and JSON on one port, by one table of methods |
@@ -16,6 +17,7 @@
 
 pub mod auth;
 pub mod config;
+pub mod data_dir;
 pub mod door;
 pub mod error;
 pub mod http;

@@ -1,7 +1,6 @@
 //! A node, put together from its configuration.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -19,7 +18,7 @@ use daybook_kernel::id::{Offset, PartitionId};
 use daybook_kernel::registry::Registry;
 use daybook_log::{EmbeddedLog, EmbeddedOptions, KafkaLog, KafkaOptions, Log, LogError, Recovery, Topic};
 use daybook_policy::Cedar;
-use daybook_privacy::{EmbeddedKeyRing, KeyRing, MasterKey, Opener, PrivacyError, Sealer};
+use daybook_privacy::{EmbeddedKeyRing, KeyRing, Opener, PrivacyError, Sealer};
 use daybook_proto::FILE_DESCRIPTOR_SET;
 use daybook_rocks::Memory;
 use daybook_runtime::{Clock, EffectHandlers, Limits, Node, NodeOptions, PartitionState, SubmitError, SystemClock};
@@ -31,11 +30,12 @@ use tokio::task::JoinHandle;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use crate::auth::development::{DevelopmentKey, write_secret};
+use crate::auth::development::DevelopmentKey;
 use crate::auth::{Authenticator, KeySource};
 use crate::bootstrap;
 use crate::checkpoints::{self, Checkpoints};
-use crate::config::{Config, ConfigError, LogConfig, MASTER_KEY_ENV};
+use crate::config::{Config, ConfigError, LogConfig};
+use crate::data_dir::{keys_folder, log_folder, master_key, refuse_unfinished_import};
 use crate::disk;
 use crate::door::{Door, DoorLimits, Methods};
 use crate::effects::DestroyKeysHandler;
@@ -259,61 +259,6 @@ async fn authenticator(config: &Config) -> Result<Authenticator, StartError> {
     Ok(Authenticator::new(source, config.auth.clone()).await?)
 }
 
-/// The file of the master key that a development node makes for itself.
-fn development_master_key(config: &Config) -> std::path::PathBuf {
-    config.node.data_dir.join("development/master-key")
-}
-
-/// The master key that is there: from the environment, from its file, or made earlier by a development node. `None` for
-/// a development node that has not made one yet. Changes nothing.
-///
-/// # Errors
-/// [`PrivacyError::NoMasterKey`] when none is set, or what is set is no key.
-pub fn find_master_key(config: &Config) -> Result<Option<MasterKey>, PrivacyError> {
-    if let Ok(text) = std::env::var(MASTER_KEY_ENV) {
-        return MasterKey::from_hex(&text).map(Some);
-    }
-    if let Some(file) = &config.keys.master_key_file {
-        return MasterKey::from_file(file).map(Some);
-    }
-    if !config.node.development {
-        let message = format!("neither {MASTER_KEY_ENV} nor keys.master_key_file is set");
-        return Err(PrivacyError::NoMasterKey(message));
-    }
-    let file = development_master_key(config);
-    if file.exists() { MasterKey::from_file(&file).map(Some) } else { Ok(None) }
-}
-
-/// The master key: the one that is there, or one that a development node makes.
-fn master_key(config: &Config) -> Result<MasterKey, StartError> {
-    if let Some(key) = find_master_key(config)? {
-        return Ok(key);
-    }
-    let file = development_master_key(config);
-    let key = MasterKey::generate_hex()?;
-    write_secret(&file, key.as_bytes())
-        .map_err(|error| PrivacyError::NoMasterKey(format!("{}: {error}", file.display())))?;
-    Ok(MasterKey::from_file(&file)?)
-}
-
-/// The file that stands in a data folder while a log is imported by it.
-pub fn import_marker(data_dir: &Path) -> std::path::PathBuf {
-    data_dir.join("import-unfinished")
-}
-
-/// A node on a half of a log would go on from there, and the other half would never fit again.
-fn refuse_unfinished_import(data_dir: &Path) -> Result<(), StartError> {
-    if !import_marker(data_dir).exists() {
-        return Ok(());
-    }
-    let message = format!(
-        "an import into the log of {} did not come to its end; nothing was started, and nothing is lost; run the same \
-         `daybook log import` again, it goes on where it ended",
-        data_dir.display()
-    );
-    Err(StartError { code: codes::IMPORT_UNFINISHED, message })
-}
-
 /// Opens the log that the configuration names.
 pub async fn open_log(config: &Config, memory: &Memory) -> Result<Arc<dyn Log>, LogError> {
     let LogConfig { name, partitions, .. } = config.log.clone();
@@ -332,21 +277,6 @@ pub async fn open_log(config: &Config, memory: &Memory) -> Result<Arc<dyn Log>, 
     let recovery = if config.log.recovery == "truncate" { Recovery::TruncateDamage } else { Recovery::Strict };
     let folder = log_folder(&config.node.data_dir);
     Ok(Arc::new(EmbeddedLog::open(EmbeddedOptions { folder, name, partitions, recovery }, memory)?))
-}
-
-/// Where the store of a partition lies.
-pub fn store_folder(data_dir: &Path, partition: PartitionId) -> std::path::PathBuf {
-    data_dir.join("store").join(format!("{:04}", partition.0))
-}
-
-/// Where the key ring lies.
-pub fn keys_folder(data_dir: &Path) -> std::path::PathBuf {
-    data_dir.join("keys")
-}
-
-/// Where the embedded log of a data folder lies.
-pub fn log_folder(data_dir: &Path) -> std::path::PathBuf {
-    data_dir.join("log")
 }
 
 fn limits(config: &Config) -> Limits {

@@ -6,7 +6,8 @@ use std::path::Path;
 use daybook_archive::{Archive, Import};
 use daybook_log::Topic;
 use daybook_rocks::Memory;
-use daybook_server::serve::{import_marker, open_log};
+use daybook_server::data_dir::import_marker;
+use daybook_server::serve::open_log;
 use serde_json::json;
 
 use crate::args::Global;

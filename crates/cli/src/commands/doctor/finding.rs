@@ -3,7 +3,7 @@
 use daybook_kernel::code::Code;
 use serde_json::{Value, json};
 
-use crate::output;
+use crate::output::line;
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,21 +109,23 @@ impl Report {
         self.count(Level::Warning)
     }
 
-    /// As a table.
+    /// As a table: one line for each finding, and below those that are not well what they mean and what to do.
     pub(super) fn show(&self) {
-        let rows = self.findings.iter().map(|finding| {
-            let next = match finding.code {
-                Some(code) if finding.level != Level::Ok => format!("{}; daybook explain {}", finding.next, code.name),
-                _ => finding.next.clone(),
-            };
-            [
-                finding.level.name().to_owned(),
-                finding.subject.clone(),
-                finding.found.clone(),
-                finding.means.clone(),
-                next,
-            ]
-        });
-        output::table(["", "what", "found", "what it means", "what to do"], rows);
+        let width = self.findings.iter().map(|finding| finding.subject.len()).max().unwrap_or_default();
+        for finding in &self.findings {
+            let Finding { level, subject, found, means, next, code } = finding;
+            line(format_args!("{:7}  {subject:width$}  {found}", level.name()));
+            let below = |what: &str, text: &str| line(format_args!("{:7}  {:width$}    {what}: {text}", "", ""));
+            if !means.is_empty() {
+                below("it means", means);
+            }
+            match code {
+                Some(code) if *level != Level::Ok => {
+                    below("what to do", &format!("{next}; daybook explain {}", code.name))
+                }
+                _ if !next.is_empty() => below("what to do", next),
+                _ => {}
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use daybook_privacy::{EmbeddedKeyRing, MasterKey, PrivacyError, codes};
 use daybook_rocks::{Db, Family, Memory, RocksError, Spec, Wal, family, is_in_use};
 use daybook_server::config::Config;
-use daybook_server::serve::{find_master_key, keys_folder};
+use daybook_server::data_dir::{find_master_key, keys_folder};
 
 use super::finding::{Finding, Report};
 use super::log::Seen;

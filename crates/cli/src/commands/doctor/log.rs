@@ -10,7 +10,8 @@ use daybook_log::{Bounds, EmbeddedLog, Log, LogError, Topic, codes};
 use daybook_proto::log::v1::CommandRecord;
 use daybook_rocks::{Memory, is_in_use};
 use daybook_server::config::Config;
-use daybook_server::serve::{keys_folder, log_folder, open_log};
+use daybook_server::data_dir::{keys_folder, log_folder};
+use daybook_server::serve::open_log;
 use prost::Message;
 
 use super::finding::{Finding, Report};

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use daybook_checkpoint::SigningKey;
 use daybook_server::config::Config;
+use daybook_server::data_dir::import_marker;
 use daybook_server::error::codes;
 use daybook_server::free_bytes;
-use daybook_server::serve::import_marker;
 
 use super::finding::{Finding, Report};
 

@@ -9,7 +9,7 @@ use daybook_log::{LogError, Topic};
 use daybook_rocks::{Memory, is_in_use};
 use daybook_runtime::codes::{STORE_AHEAD_OF_LOG, STORE_DIFFERS_FROM_LOG};
 use daybook_server::config::Config;
-use daybook_server::serve::store_folder;
+use daybook_server::data_dir::store_folder;
 use daybook_store::{Inspected, ProjectionVersion, codes, inspect};
 
 use super::finding::{Finding, Report};
