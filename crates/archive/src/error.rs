@@ -83,8 +83,24 @@ pub enum ArchiveError {
         /// Where it differs.
         what: String,
     },
+    /// Somebody else appended to the log while it was imported into.
+    #[error(
+        "a record of {topic} of partition {partition} got offset {found} and not {expected}: somebody else writes to the \
+         log; what was imported so far stands on it and cannot be completed; stop whoever writes, and import the export, \
+         which is as it was, into a log that is new"
+    )]
+    Raced {
+        /// The topic.
+        topic: Topic,
+        /// The partition.
+        partition: PartitionId,
+        /// The offset that it must have.
+        expected: Offset,
+        /// The offset that it got.
+        found: Offset,
+    },
     /// The log to import into, or the one that is exported, failed.
-    #[error("{0}; an import that was interrupted goes on where it ended when it is started again")]
+    #[error("{0}; then export again into a new folder, or import again: that goes on where it ended")]
     Log(LogError),
     /// The chain could not be walked.
     #[error(transparent)]
@@ -102,7 +118,7 @@ impl ArchiveError {
             Self::UnknownFormat { .. } => codes::ARCHIVE_FORMAT_UNKNOWN,
             Self::File { .. } => codes::ARCHIVE_FAILED,
             Self::ShapeDiffers { .. } => codes::LOG_SHAPE_DIFFERS,
-            Self::NotEmpty { .. } => codes::LOG_NOT_EMPTY,
+            Self::NotEmpty { .. } | Self::Raced { .. } => codes::LOG_NOT_EMPTY,
             Self::Log(error) => error.code(),
             Self::Replay(error) => error.code(),
         }

@@ -145,7 +145,7 @@ async fn append(
 ) -> Result<u64, ArchiveError> {
     let end = archive.bounds(topic, partition).await?.next;
     progress.starts(end.0 - from.0);
-    let mut under_way = UnderWay::default();
+    let mut under_way = UnderWay { topic, partition, appends: VecDeque::new(), bytes: 0 };
     let (mut next, mut reader) = (from, archive.reader(topic, partition, from)?);
     while next < end {
         let records = reader.next().await?;
@@ -168,8 +168,9 @@ async fn append(
 }
 
 /// Appends that were started, in the order of their offsets.
-#[derive(Default)]
 struct UnderWay {
+    topic: Topic,
+    partition: PartitionId,
     appends: VecDeque<(Offset, usize, Appended)>,
     bytes: usize,
 }
@@ -188,11 +189,11 @@ impl UnderWay {
     async fn finish_one(&mut self) -> Result<(), ArchiveError> {
         let Some((expected, bytes, appended)) = self.appends.pop_front() else { return Ok(()) };
         self.bytes -= bytes;
-        let offset = appended.await?;
-        if offset == expected {
+        let found = appended.await?;
+        if found == expected {
             return Ok(());
         }
-        let what = format!("a record got offset {offset} and not {expected}: somebody else writes to it");
-        Err(ArchiveError::NotEmpty { what })
+        let (topic, partition) = (self.topic, self.partition);
+        Err(ArchiveError::Raced { topic, partition, expected, found })
     }
 }

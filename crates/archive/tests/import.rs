@@ -208,6 +208,20 @@ async fn an_interrupted_import_goes_on_where_it_ended() {
 }
 
 #[tokio::test]
+async fn somebody_else_who_writes_meanwhile_is_told() {
+    let (_folder, path) = archived(&log(20).await).await;
+    let archive = Archive::open(&path).unwrap();
+    let target = MemoryLog::new("books", PARTITIONS);
+    let appended = AtomicU64::new(0);
+    let raced = FaultyLog::new(target, move |_, _| {
+        let now = appended.fetch_add(1, Ordering::Relaxed) == 30;
+        if now { AppendFault::Repeated } else { AppendFault::None }
+    });
+    let error = import(&archive, &raced, &()).await.unwrap_err();
+    assert!(matches!(error, ArchiveError::Raced { .. }) && error.code().name == "LOG_NOT_EMPTY", "{error}");
+}
+
+#[tokio::test]
 async fn a_trimmed_log_is_exported_from_its_first_record_and_not_imported() {
     let log = log(20).await;
     log.trim(Topic::Decisions, PartitionId(1), Offset(5)).await.unwrap();

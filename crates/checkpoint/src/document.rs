@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Everything in it stands in the JSON as well, so anybody can put the text together again and check the signature with
-//! a tool of his own.
+//! a program of his own.
 
 use std::fmt::Write;
 

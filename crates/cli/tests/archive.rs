@@ -162,6 +162,64 @@ fn a_node_does_not_start_on_a_half_of_a_log_and_the_import_is_started_again() {
     node.stop();
 }
 
+/// A log with a real chain and enough in it that an import takes a moment, exported into a folder.
+async fn export_of_a_longer_log(export: &Path) {
+    use daybook_kernel::chain::Head;
+    use daybook_kernel::hash::Hash;
+    use daybook_kernel::id::{Epoch, PartitionId};
+    use daybook_kernel::record::DecisionRecord;
+    let (log, partition) = (daybook_log::MemoryLog::new("daybook", 1), PartitionId(0));
+    let mut head = Head::genesis("daybook", 1, partition);
+    let takeover = DecisionRecord::takeover(head.hash, Epoch(1), "n", "", head.now);
+    log.append(Topic::Decisions, partition, takeover.bytes.clone(), Durability::Synced).await.unwrap();
+    head.advance(head.next_record, &takeover);
+    for i in 0..4_000 {
+        let command = bytes::Bytes::from(format!("command {i} {}", "x".repeat(2_000)));
+        log.append(Topic::Commands, partition, command.clone(), Durability::Synced).await.unwrap();
+        let command_hash = Hash::of(&command).to_bytes();
+        let decision = daybook_proto::log::v1::Decision { command_hash, ..Default::default() };
+        let decisions = vec![prost::Message::encode_to_vec(&decision).into()];
+        let batch = DecisionRecord::batch(head.hash, head.epoch, head.next_command, head.now, decisions);
+        log.append(Topic::Decisions, partition, batch.bytes.clone(), Durability::Synced).await.unwrap();
+        head.advance(head.next_record, &batch);
+    }
+    daybook_archive::export(&log, export, &()).await.unwrap();
+}
+
+#[test]
+fn an_import_that_is_killed_again_and_again_comes_to_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (data, export, config) = (path("data"), path("export"), path("daybook.toml"));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(export_of_a_longer_log(&export));
+    fs::write(&config, "[log]\npartitions = 1\n").unwrap();
+    let (name, config) = (export.to_str().unwrap(), config.to_str().unwrap());
+    let mut interrupted = 0;
+    for wait_ms in (10..).step_by(15) {
+        let mut import = daybook();
+        import.arg("--data-dir").arg(&data).args(["--config", config, "--json", "log", "import", name]);
+        let mut import = import.stdout(std::process::Stdio::null()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(wait_ms));
+        import.kill().unwrap();
+        if import.wait().unwrap().success() {
+            break;
+        }
+        if data.join("import-unfinished").exists() {
+            interrupted += 1;
+            let serve = ["--config", config, "serve", "--dev", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"];
+            assert_eq!(refused(&data, &serve), "IMPORT_UNFINISHED");
+        }
+        assert!(wait_ms < 60_000, "it never comes to its end");
+    }
+    assert!(interrupted > 0, "it was killed in the middle");
+    assert!(!data.join("import-unfinished").exists());
+    let head = &json(&data, &["--config", config, "log", "import", name])["heads"][0]["hash"];
+    let verify = ["--config", config, "log", "verify", "--head", head.as_str().unwrap()];
+    let verified = text_of(on(&data, &verify), &verify);
+    assert!(verified.contains("passes through") && verified.contains("whole"), "{verified}");
+}
+
 /// Their names say that they need a real one.
 mod kafka {
     use daybook_testkit::kafka::Broker;

@@ -129,6 +129,46 @@ fn a_store_ahead_of_its_log_is_told() {
     assert!(codes(&found, "problem").iter().all(|code| *code == "STORE_AHEAD_OF_LOG"), "{found}");
 }
 
+/// With the stores gone, nobody but a checkpoint knows that something is missing.
+#[test]
+fn a_log_that_is_shorter_than_the_newest_checkpoint_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, older, key) = (folder.path().join("data"), folder.path().join("older"), folder.path().join("key"));
+    worked(&data);
+    copy(&data.join("log"), &older);
+    let node = Served::start(&data, &[]);
+    node.text(&["retention", "set", "more", "--period", "30y"]);
+    node.stop();
+    let place = data.join("checkpoints");
+    fs::create_dir(&place).unwrap();
+    let (key, out) = (key.to_str().unwrap(), place.to_str().unwrap());
+    for arguments in [&["--new-key", key][..], &["--key", key, "--out", out]] {
+        let mut make = daybook();
+        make.arg("--data-dir").arg(&data).args(["log", "checkpoint"]).args(arguments);
+        assert!(make.output().unwrap().status.success());
+    }
+    let (found, well) = examine(&data);
+    assert!(well && found["problems"] == 0, "{found}");
+    fs::remove_dir_all(data.join("log")).unwrap();
+    copy(&older, &data.join("log"));
+    fs::remove_dir_all(data.join("store")).unwrap();
+    let (found, well) = examine(&data);
+    assert!(!well && codes(&found, "problem") == ["LOG_CUT_OFF"], "{found}");
+}
+
+#[test]
+fn a_secret_that_others_can_read_is_told() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    worked(&data);
+    let secret = data.join("development/master-key");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o644)).unwrap();
+    let (found, well) = examine(&data);
+    let of_secrets = found["findings"].as_array().unwrap().iter().filter(|finding| finding["subject"] == "secrets");
+    assert!(well && of_secrets.count() == 1, "a node runs with it: {found}");
+}
+
 #[test]
 fn a_store_that_does_not_follow_from_its_log_is_told() {
     let folder = tempfile::tempdir().unwrap();

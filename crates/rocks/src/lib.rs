@@ -308,7 +308,8 @@ impl Spec {
 /// once; no byte is changed. `None` when it cannot be told, for example because the folder may not be written.
 ///
 /// Locks belong to a process: about a database that this process itself has open it says nothing useful, and asking
-/// would give that lock up. For programs that have opened none.
+/// would give that lock up. For programs that have opened none. A process that opens the database in that very moment may
+/// be told that it is in use.
 pub fn is_in_use(folder: &Path) -> Option<bool> {
     let lock = fs::OpenOptions::new().read(true).write(true).open(folder.join("LOCK"));
     let lock = match lock {
@@ -359,6 +360,31 @@ mod tests {
     }
 
     #[test]
+    fn reading_only_changes_no_byte_and_sees_what_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let spec = Spec::new(folder.path().join("db"), Wal::Kept).family(Family::append_only("log"));
+        assert_eq!(is_in_use(&folder.path().join("db")), Some(false), "nothing is there");
+        let missing = spec.open_read_only(&Memory::default()).map(|_| ());
+        assert!(matches!(missing, Err(RocksError::Missing { .. })));
+        let db = spec.open(&Memory::default()).unwrap();
+        db.put_cf(&family(&db, "log").unwrap(), b"a", b"1").unwrap();
+        db.flush_wal(true).unwrap();
+        drop(db);
+        let files = || {
+            let entries = fs::read_dir(folder.path().join("db")).unwrap().map(|entry| entry.unwrap().path());
+            let mut files: Vec<_> = entries.map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+            files.sort();
+            files
+        };
+        let before = files();
+        let read = spec.open_read_only(&Memory::default()).unwrap();
+        assert_eq!(read.get_cf(&family(&read, "log").unwrap(), b"a").unwrap().unwrap(), b"1");
+        drop(read);
+        assert_eq!(is_in_use(&folder.path().join("db")), Some(false));
+        assert_eq!(files(), before);
+    }
+
+    #[test]
     fn a_flipped_bit_is_damage() {
         let folder = tempfile::tempdir().unwrap();
         let spec = Spec::new(folder.path(), Wal::Kept).family(Family::append_only("log"));
@@ -378,6 +404,8 @@ mod tests {
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
         fs::write(&wal, bytes).unwrap();
+        let read_only = spec.open_read_only(&Memory::default()).map(|_| ());
+        assert!(matches!(read_only, Err(RocksError::Damaged(_))), "reading is as strict");
         assert!(matches!(spec.open(&Memory::default()).map(|_| ()), Err(RocksError::Damaged(_))));
         let truncating = Spec { wal: Wal::KeptTruncatingDamage, ..spec };
         assert!(truncating.open(&Memory::default()).is_ok());

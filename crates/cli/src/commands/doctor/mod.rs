@@ -7,7 +7,9 @@
 //! | `log` | the log: bounds, shape, first and last records |
 //! | `stores` | each store against the log |
 //! | `keys` | key ring and master key |
+//! | `checkpoints` | the newest checkpoint: is the log at least as long |
 
+mod checkpoints;
 mod finding;
 mod keys;
 mod log;
@@ -61,6 +63,7 @@ async fn look(mut config: Config, report: &mut Report) -> Outcome {
     settings::look(&config, report);
     let seen = log::look(&config, &scratch, &memory, report).await;
     stores::look(&config, seen.as_ref(), &scratch, &memory, report).await;
+    checkpoints::look(&config, seen.as_ref(), report);
     keys::look(&config, seen.as_ref(), &scratch, &memory, report);
     Ok(())
 }
