@@ -118,6 +118,12 @@ fn what_must_not_be_imported_is_refused_and_nothing_is_changed() {
 
     let running = Served::start(&old, &[]);
     assert_eq!(refused(&old, &["log", "import", name]), "LOG_IN_USE");
+    // It can be exported while the node goes on: as a backup.
+    let backup = path("backup");
+    let backup = backup.to_str().unwrap();
+    running.text(&["log", "export", backup]);
+    running.text(&["retention", "set", "more", "--period", "30y"]);
+    assert!(!running.text(&["log", "verify", "--archive", backup]).contains("DAMAGED"));
     running.stop();
 }
 

@@ -15,6 +15,9 @@ use daybook_runtime::{Node, ReadError};
 
 use crate::config::Config;
 
+/// When the first checkpoint after a start is written, at the latest.
+const FIRST_AFTER_MAX: Duration = Duration::from_secs(60);
+
 /// How and where checkpoints are written.
 pub(crate) struct Checkpoints {
     every: Duration,
@@ -49,8 +52,10 @@ pub(crate) async fn write_for_ever(checkpoints: Checkpoints, node: Arc<Node>) {
     let key = checkpoints.key.public_key();
     tracing::info!(folder = %checkpoints.folder.display(), public_key = %key, "checkpoints are written");
     let mut last = Vec::new();
+    // The first comes soon, however long the others are apart: a node that is often restarted writes some as well.
+    let mut wait = checkpoints.every.min(FIRST_AFTER_MAX);
     loop {
-        tokio::time::sleep(checkpoints.every).await;
+        tokio::time::sleep(std::mem::replace(&mut wait, checkpoints.every)).await;
         match heads(&node).await {
             Ok(heads) if heads == last => {}
             Ok(heads) => {

@@ -31,7 +31,7 @@ pub(crate) fn new_key(file: &Path, as_json: bool) -> Outcome {
 }
 
 /// Walks the log and signs where it ends.
-pub(crate) async fn make(readable: &ReadableLog, key: &Path, out: Option<&Path>) -> Outcome {
+pub(crate) async fn make(readable: &ReadableLog, key: &Path, out: Option<&Path>, as_json: bool) -> Outcome {
     let key = SigningKey::from_file(key)?;
     // What is damaged must not be vouched for.
     let walks = walk_all(readable, None, None).await?;
@@ -41,17 +41,26 @@ pub(crate) async fn make(readable: &ReadableLog, key: &Path, out: Option<&Path>)
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let made_at = Timestamp::default().saturating_add(since);
     let signed = Checkpoint { log: log.name().to_owned(), partitions: log.partitions(), made_at, heads }.sign(&key);
-    match out {
-        None => line(signed.to_json().trim_end()),
+    let failed = |error: std::io::Error, at: &Path| {
+        Failure::new(format!("{}: {error}; no checkpoint was written", at.display()))
+    };
+    let file = match out {
+        None => {
+            line(signed.to_json().trim_end());
+            return Ok(());
+        }
         Some(folder) if folder.is_dir() => {
-            let file = daybook_server::write_checkpoint(&signed, folder)?;
-            line(format_args!("{}", file.display()));
+            daybook_server::write_checkpoint(&signed, folder).map_err(|error| failed(error, folder))?
         }
         Some(file) => {
-            write_new(file, &signed)
-                .map_err(|error| Failure::new(format!("{}: {error}; no checkpoint was written", file.display())))?;
-            line(format_args!("{}", file.display()));
+            write_new(file, &signed).map_err(|error| failed(error, file))?;
+            file.to_owned()
         }
+    };
+    if as_json {
+        output::json(&json!({ "file": file, "publicKey": key.public_key().to_string() }));
+    } else {
+        line(file.display());
     }
     Ok(())
 }

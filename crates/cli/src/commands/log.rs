@@ -45,7 +45,9 @@ pub(crate) async fn run(log: Log, global: &Global) -> Outcome {
         }
         Log::Verify { partition, head, .. } => verify(&readable, partition, head, global.json).await,
         Log::Export { folder } => archive::export(&readable, &folder, global).await,
-        Log::Checkpoint { key: Some(key), out, .. } => checkpoint::make(&readable, &key, out.as_deref()).await,
+        Log::Checkpoint { key: Some(key), out, .. } => {
+            checkpoint::make(&readable, &key, out.as_deref(), global.json).await
+        }
         // Done above: they do not read a log.
         Log::Import { .. } | Log::Checkpoint { key: None, .. } => Ok(()),
     }

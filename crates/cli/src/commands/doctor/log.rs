@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use daybook_kernel::hash::Hash;
 use daybook_kernel::id::{Offset, PartitionId};
@@ -186,7 +187,12 @@ pub(super) async fn record(
     partition: PartitionId,
     at: Offset,
 ) -> Result<bytes::Bytes, LogError> {
-    let records = log.reader(topic, partition, at)?.next().await?;
+    // It is there, so it comes at once, unless what keeps it has gone away meanwhile.
+    const WAIT_MAX: Duration = Duration::from_secs(30);
+    let mut reader = log.reader(topic, partition, at)?;
+    let read = tokio::time::timeout(WAIT_MAX, reader.next()).await;
+    let silent = || LogError::Unavailable { what: format!("{topic} of partition {partition}: no record in 30 s") };
+    let records = read.map_err(|_| silent())??;
     let missing = || LogError::Damaged { what: format!("{topic} of partition {partition} have no record {at}") };
     records.into_iter().next().map(|record| record.bytes).ok_or_else(missing)
 }
