@@ -100,7 +100,7 @@ pub enum ArchiveError {
         found: Offset,
     },
     /// The log to import into, or the one that is exported, failed.
-    #[error("{0}; then export again into a new folder, or import again: that goes on where it ended")]
+    #[error("{0}; an export begins anew in a new folder, an import goes on where it ended when it is run again")]
     Log(LogError),
     /// The chain could not be walked.
     #[error(transparent)]

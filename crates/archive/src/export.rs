@@ -9,6 +9,7 @@ use daybook_log::{Bounds, Log, Topic};
 use daybook_replay::Progress;
 
 use crate::manifest::{FORMAT, HeadEntry, Lane, Manifest, Segment, VERSION, segment_file, sync_folder, write_synced};
+use crate::patience::bounds;
 use crate::segment::Draft;
 use crate::{Archive, ArchiveError};
 
@@ -30,8 +31,8 @@ pub async fn export(log: &dyn Log, folder: &Path, progress: &dyn Progress) -> Re
     };
     for partition in (0..log.partitions()).map(PartitionId) {
         // Decisions first: the commands that they answer are on the log by then.
-        let decisions = log.bounds(Topic::Decisions, partition).await?;
-        let commands = log.bounds(Topic::Commands, partition).await?;
+        let decisions = bounds(log, Topic::Decisions, partition).await?;
+        let commands = bounds(log, Topic::Commands, partition).await?;
         progress.starts(decisions.next.0 - decisions.first.0 + commands.next.0 - commands.first.0);
         let mut head = (decisions.first == Offset(0) && commands.first == Offset(0))
             .then(|| Head::genesis(log.name(), log.partitions(), partition));

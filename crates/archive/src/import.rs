@@ -9,6 +9,7 @@ use daybook_kernel::id::{Offset, PartitionId};
 use daybook_log::{Appended, Durability, Log, LogError, Topic};
 use daybook_replay::{Progress, walk};
 
+use crate::patience::bounds;
 use crate::{Archive, ArchiveError};
 
 /// Appends under way at once, and their bytes.
@@ -107,7 +108,7 @@ async fn is_beginning(
     topic: Topic,
     partition: PartitionId,
 ) -> Result<Offset, ArchiveError> {
-    let bounds = log.bounds(topic, partition).await?;
+    let bounds = bounds(log, topic, partition).await?;
     let archived = archive.bounds(topic, partition).await?;
     let not_empty = |what: String| Err(ArchiveError::NotEmpty { what });
     if bounds.first > Offset(0) {

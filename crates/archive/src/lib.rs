@@ -18,7 +18,7 @@
 //! use daybook_kernel::id::PartitionId;
 //! use daybook_log::{Durability, Log, MemoryLog, Topic};
 //!
-//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
 //! let log = MemoryLog::new("example", 1);
 //! log.append(Topic::Commands, PartitionId(0), Bytes::from_static(b"hello"), Durability::Synced).await?;
 //! let folder = tempfile::tempdir()?;
@@ -37,6 +37,7 @@ mod error;
 mod export;
 mod import;
 mod manifest;
+mod patience;
 mod segment;
 
 pub use archive::Archive;
