@@ -20,7 +20,7 @@ mod walk;
 pub use error::ReplayError;
 pub use rebuild::{Rebuilt, Until, rebuild};
 pub use verify::{Difference, Verified, verify};
-pub use walk::{Walked, walk};
+pub use walk::{LookFor, Walked, walk, walk_looking};
 
 /// What a replay reports while it runs.
 pub trait Progress: Send + Sync {

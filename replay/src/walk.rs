@@ -36,6 +36,8 @@ pub struct Walked {
     pub undecided: u64,
     /// Whether the chain passes through the hash that was looked for.
     pub passes_known: bool,
+    /// Where the chain stood before the record that was looked for; `None` when the log ends before it.
+    pub at_place: Option<Head>,
     /// Where the chain ends.
     pub head: Head,
 }
@@ -51,11 +53,30 @@ impl Walked {
 /// Findings that are listed one by one.
 const LISTED_MAX: usize = 100;
 
+/// What a walk looks for on its way.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LookFor {
+    /// A hash that is known from elsewhere, wherever it stands.
+    pub hash: Option<Hash>,
+    /// A place in the decisions topic: where did the chain stand before that record?
+    pub place: Option<Offset>,
+}
+
 /// Walks the chain of a partition, from its first record to its last, and looks for the hash `known` on the way.
 pub async fn walk(
     log: &dyn Log,
     partition: PartitionId,
     known: Option<Hash>,
+    progress: &dyn Progress,
+) -> Result<Walked, ReplayError> {
+    walk_looking(log, partition, LookFor { hash: known, place: None }, progress).await
+}
+
+/// The same, looking for more.
+pub async fn walk_looking(
+    log: &dyn Log,
+    partition: PartitionId,
+    looking: LookFor,
     progress: &dyn Progress,
 ) -> Result<Walked, ReplayError> {
     let end = log.bounds(Topic::Decisions, partition).await?.next;
@@ -73,6 +94,7 @@ pub async fn walk(
         changed_count: 0,
         undecided: 0,
         passes_known: false,
+        at_place: None,
         head: head.clone(),
     };
     let mut commands = OneByOne::new(Chunks::new(log, Topic::Commands, partition, Offset(0), commands_end)?);
@@ -84,10 +106,13 @@ pub async fn walk(
         }
         let (count, before) = (records.len() as u64, walked.decisions);
         for record in records {
+            if looking.place == Some(record.offset) {
+                walked.at_place = Some(head.clone());
+            }
             match head.offer(record.offset, record.bytes) {
                 Ok(counted) => {
                     walked.records += 1;
-                    walked.passes_known |= known == Some(counted.hash);
+                    walked.passes_known |= looking.hash == Some(counted.hash);
                     match counted.body {
                         RecordBody::Takeover { .. } => walked.takeovers += 1,
                         RecordBody::Batch { first_command, decisions, .. } => {
@@ -104,6 +129,9 @@ pub async fn walk(
             }
         }
         progress.advances(count, walked.decisions - before);
+    }
+    if looking.place == Some(head.next_record) {
+        walked.at_place = Some(head.clone());
     }
     walked.undecided = commands_end.0.saturating_sub(head.next_command.0);
     walked.head = head;

@@ -7,6 +7,7 @@
 //! | [`refusal`] | an error as gRPC and JSON tell it, and that both tell the same |
 //! | [`requests`] | short ways to write requests |
 //! | [`story`] | the one story that every door and every log must tell |
+//! | [`golden`] | golden logs: made once for each release, read by every later build |
 //! | [`disk`] | files: copying, searching, damaging |
 //! | [`group`] | nodes in the group of a log, as processes of their own |
 //! | [`skipped`] | saying that a test could not run |
@@ -24,6 +25,7 @@
 //! ```
 
 pub mod disk;
+pub mod golden;
 pub mod group;
 pub mod node;
 pub mod people;

@@ -11,7 +11,7 @@ use daybook_log::{EmbeddedLog, Log, Topic};
 use daybook_policy::Cedar;
 use daybook_replay::{Until, rebuild, verify, walk};
 use daybook_rocks::Memory;
-use daybook_server::serve::log_folder;
+use daybook_server::data_dir::log_folder;
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 
 use crate::client::Client;

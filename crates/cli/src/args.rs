@@ -70,6 +70,8 @@ pub(crate) enum Command {
     Demo(Demo),
     /// How the node stands
     Status(Status),
+    /// Look at everything a node needs, without a node and without changing anything: what is wrong, what to do
+    Doctor,
     /// Legal holds
     #[command(subcommand)]
     Hold(Hold),
@@ -667,17 +669,49 @@ pub(crate) enum Log {
         #[arg(value_parser = units::position)]
         position: (u32, u64),
     },
-    /// Is the chain whole? Of the log, or of an exported audit
+    /// Is the chain whole? Of the log, of an exported one, or of an exported audit
     Verify {
-        /// Check this export instead of a log
+        /// Check this exported audit instead of a log
         #[arg(long, value_name = "FILE")]
         export: Option<PathBuf>,
+        /// Check this exported log instead of the one that is configured
+        #[arg(long, value_name = "FOLDER", conflicts_with = "export")]
+        archive: Option<PathBuf>,
+        /// Nothing before this signed checkpoint may have been cut off or rewritten
+        #[arg(long, value_name = "CHECKPOINT", conflicts_with = "export")]
+        against: Option<PathBuf>,
+        /// The checkpoint must be signed with this key: 64 hexadecimal digits, or a file [default: the key that stands
+        /// in the checkpoint, which whoever forged it could have put there]
+        #[arg(long, value_name = "KEY", requires = "against")]
+        public_key: Option<String>,
         /// Only this partition
         #[arg(long, conflicts_with = "export")]
         partition: Option<u32>,
         /// The chain must pass through this hash, known from elsewhere (64 hexadecimal digits)
         #[arg(long, value_name = "HASH", value_parser = units::hash)]
         head: Option<Hash>,
+    },
+    /// Write the log into a folder, to be kept or moved
+    Export {
+        /// A folder that is new or empty
+        folder: PathBuf,
+    },
+    /// Copy an exported log into the configured one, which must be empty; no node may run on it
+    Import {
+        /// The folder of an export
+        folder: PathBuf,
+    },
+    /// Write down where the chain of every partition stands, signed
+    Checkpoint {
+        /// Sign with this key: PKCS#8 in PEM, or a seed of 32 bytes
+        #[arg(long, value_name = "FILE", required_unless_present = "new_key")]
+        key: Option<PathBuf>,
+        /// Into this file, or into a file of its own in this folder [default: standard output]
+        #[arg(long, value_name = "FILE|FOLDER")]
+        out: Option<PathBuf>,
+        /// Make a new key in this file and print its public key; nothing else
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "out"])]
+        new_key: Option<PathBuf>,
     },
 }
 

@@ -95,6 +95,18 @@ impl From<daybook_log::LogError> for Failure {
     }
 }
 
+impl From<daybook_archive::ArchiveError> for Failure {
+    fn from(error: daybook_archive::ArchiveError) -> Self {
+        Self::coded(error.code(), error)
+    }
+}
+
+impl From<daybook_checkpoint::CheckpointError> for Failure {
+    fn from(error: daybook_checkpoint::CheckpointError) -> Self {
+        Self::coded(error.code(), error)
+    }
+}
+
 impl From<daybook_server::config::ConfigError> for Failure {
     fn from(error: daybook_server::config::ConfigError) -> Self {
         Self::coded(daybook_server::error::codes::CONFIG_INVALID, error)

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use daybook_archive::Archive;
 use daybook_kernel::decide::Decider;
 use daybook_kernel::id::PartitionId;
 use daybook_log::{EmbeddedLog, Log};
@@ -10,7 +11,8 @@ use daybook_policy::Cedar;
 use daybook_replay::Progress;
 use daybook_rocks::Memory;
 use daybook_server::config::Config;
-use daybook_server::serve::{log_folder, open_log};
+use daybook_server::data_dir::log_folder;
+use daybook_server::serve::open_log;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::failure::{Failure, Outcome};
@@ -21,6 +23,8 @@ pub(crate) enum ReadableLog {
     Embedded(Arc<EmbeddedLog>),
     /// Elsewhere.
     Kafka(Arc<dyn Log>),
+    /// In the folder of an export.
+    Archive(Archive),
 }
 
 impl ReadableLog {
@@ -42,6 +46,7 @@ impl ReadableLog {
         match self {
             Self::Embedded(log) => Arc::clone(log) as Arc<dyn Log>,
             Self::Kafka(log) => Arc::clone(log),
+            Self::Archive(archive) => Arc::new(archive.clone()),
         }
     }
 
@@ -49,7 +54,7 @@ impl ReadableLog {
     pub(crate) fn catch_up(&self) -> Outcome {
         match self {
             Self::Embedded(log) => Ok(log.catch_up()?),
-            Self::Kafka(_) => Ok(()),
+            Self::Kafka(_) | Self::Archive(_) => Ok(()),
         }
     }
 }

@@ -120,8 +120,17 @@ impl EmbeddedLog {
 
     /// Opens a log to read it as it is now, whether or not a node has it open. Its name and shape are its own.
     pub fn open_to_read(folder: PathBuf, scratch: PathBuf, memory: &Memory) -> Result<Self, LogError> {
-        let options = EmbeddedOptions { folder, name: String::new(), partitions: 0, recovery: Recovery::default() };
-        let db = spec(&options, Wal::Kept).open_to_read(memory, &scratch)?;
+        let db = read_spec(&folder).open_to_read(memory, &scratch)?;
+        Self::of_read(db, folder)
+    }
+
+    /// Opens a log that nobody has open, to read it, and changes no byte of it. It is checked as strictly as at a start.
+    pub fn open_read_only(folder: PathBuf, memory: &Memory) -> Result<Self, LogError> {
+        let db = read_spec(&folder).open_read_only(memory)?;
+        Self::of_read(db, folder)
+    }
+
+    fn of_read(db: Db, folder: PathBuf) -> Result<Self, LogError> {
         let damaged = |what: &str| LogError::Damaged { what: what.to_owned() };
         let shape = {
             let meta = family(&db, META)?;
@@ -130,7 +139,8 @@ impl EmbeddedLog {
                 .map_err(|_| damaged("its shape is no text"))?
         };
         let (name, partitions) = parse_shape(&shape).ok_or_else(|| damaged("its shape cannot be read"))?;
-        let shared = Shared::new(db, EmbeddedOptions { name, partitions, ..options })?;
+        let options = EmbeddedOptions { folder, name, partitions, recovery: Recovery::default() };
+        let shared = Shared::new(db, options)?;
         shared.failed.store(true, Ordering::Release);
         Ok(Self { shared: Arc::new(shared), syncer: None })
     }
@@ -167,6 +177,11 @@ fn spec(options: &EmbeddedOptions, wal: Wal) -> Spec {
         .family(Family::append_only(Topic::Commands.name()))
         .family(Family::append_only(Topic::Decisions.name()))
         .family(Family::new(META))
+}
+
+fn read_spec(folder: &std::path::Path) -> Spec {
+    let (folder, name) = (folder.to_owned(), String::new());
+    spec(&EmbeddedOptions { folder, name, partitions: 0, recovery: Recovery::default() }, Wal::Kept)
 }
 
 fn shape(options: &EmbeddedOptions) -> String {

@@ -31,6 +31,20 @@ pub mod codes {
         TOPIC_SETTINGS_WRONG: FailedPrecondition;
         /// There is no log where one was expected.
         LOG_NOT_FOUND: NotFound;
+        /// The log to import into holds records that are not the beginning of the archive.
+        LOG_NOT_EMPTY: FailedPrecondition;
+        /// The folder to export a log into holds something already.
+        ARCHIVE_EXISTS: AlreadyExists;
+        /// There is no finished archive of a log in the folder.
+        ARCHIVE_NOT_FOUND: NotFound;
+        /// The archive's files are not what was written.
+        ARCHIVE_DAMAGED: DataLoss;
+        /// The archive begins after the log's first record.
+        ARCHIVE_TRIMMED: FailedPrecondition;
+        /// A newer release wrote the archive.
+        ARCHIVE_FORMAT_UNKNOWN: Unimplemented;
+        /// A file of the archive could not be written or read.
+        ARCHIVE_FAILED: FailedPrecondition;
     }
 }
 

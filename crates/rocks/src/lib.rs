@@ -266,6 +266,24 @@ impl Spec {
             .map_err(|error| self.open_error(error))
     }
 
+    /// Opens the database for reading as it is now, and changes no byte of it: what is in its write-ahead log is read into
+    /// memory, with the same checks as by [`Spec::open`]. For a database that nobody has open for writing, see
+    /// [`is_in_use`]; beside a writer, use [`Spec::open_to_read`].
+    pub fn open_read_only(&self, memory: &Memory) -> Result<Db, RocksError> {
+        if !self.folder.join("CURRENT").exists() {
+            return Err(RocksError::Missing { folder: self.folder.clone() });
+        }
+        let mut options = self.options(memory);
+        options.create_if_missing(false);
+        options.create_missing_column_families(false);
+        let existing = Db::list_cf(&options, &self.folder)?;
+        let mut present = self.clone();
+        present.families.retain(|family| existing.contains(&family.name));
+        let descriptors = present.descriptors(memory, existing);
+        Db::open_cf_descriptors_read_only(&options, &self.folder, descriptors, false)
+            .map_err(|error| self.open_error(error))
+    }
+
     /// Adds a column family to an open database.
     pub fn create_family(db: &Db, family: &Family, memory: &Memory) -> Result<(), RocksError> {
         Ok(db.create_cf(&family.name, &family.options(memory))?)
@@ -283,6 +301,26 @@ impl Spec {
     fn create_error(&self, error: &std::io::Error) -> RocksError {
         let text = format!("{}: {error}", self.folder.display());
         if error.kind() == std::io::ErrorKind::StorageFull { RocksError::Full(text) } else { RocksError::Other(text) }
+    }
+}
+
+/// Whether another process has the database in a folder open for writing. Asks for RocksDB's lock and lets go of it at
+/// once; no byte is changed. `None` when it cannot be told, for example because the folder may not be written.
+///
+/// Locks belong to a process: about a database that this process itself has open it says nothing useful, and asking
+/// would give that lock up. For programs that have opened none. A process that opens the database in that very moment may
+/// be told that it is in use.
+pub fn is_in_use(folder: &Path) -> Option<bool> {
+    let lock = fs::OpenOptions::new().read(true).write(true).open(folder.join("LOCK"));
+    let lock = match lock {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Some(false),
+        Err(_) => return None,
+    };
+    match rustix::fs::fcntl_lock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Some(false),
+        Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => Some(true),
+        Err(_) => None,
     }
 }
 
@@ -322,6 +360,31 @@ mod tests {
     }
 
     #[test]
+    fn reading_only_changes_no_byte_and_sees_what_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let spec = Spec::new(folder.path().join("db"), Wal::Kept).family(Family::append_only("log"));
+        assert_eq!(is_in_use(&folder.path().join("db")), Some(false), "nothing is there");
+        let missing = spec.open_read_only(&Memory::default()).map(|_| ());
+        assert!(matches!(missing, Err(RocksError::Missing { .. })));
+        let db = spec.open(&Memory::default()).unwrap();
+        db.put_cf(&family(&db, "log").unwrap(), b"a", b"1").unwrap();
+        db.flush_wal(true).unwrap();
+        drop(db);
+        let files = || {
+            let entries = fs::read_dir(folder.path().join("db")).unwrap().map(|entry| entry.unwrap().path());
+            let mut files: Vec<_> = entries.map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+            files.sort();
+            files
+        };
+        let before = files();
+        let read = spec.open_read_only(&Memory::default()).unwrap();
+        assert_eq!(read.get_cf(&family(&read, "log").unwrap(), b"a").unwrap().unwrap(), b"1");
+        drop(read);
+        assert_eq!(is_in_use(&folder.path().join("db")), Some(false));
+        assert_eq!(files(), before);
+    }
+
+    #[test]
     fn a_flipped_bit_is_damage() {
         let folder = tempfile::tempdir().unwrap();
         let spec = Spec::new(folder.path(), Wal::Kept).family(Family::append_only("log"));
@@ -341,6 +404,8 @@ mod tests {
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
         fs::write(&wal, bytes).unwrap();
+        let read_only = spec.open_read_only(&Memory::default()).map(|_| ());
+        assert!(matches!(read_only, Err(RocksError::Damaged(_))), "reading is as strict");
         assert!(matches!(spec.open(&Memory::default()).map(|_| ()), Err(RocksError::Damaged(_))));
         let truncating = Spec { wal: Wal::KeptTruncatingDamage, ..spec };
         assert!(truncating.open(&Memory::default()).is_ok());

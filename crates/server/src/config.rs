@@ -41,6 +41,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// The key ring.
     pub keys: KeysConfig,
+    /// Signed checkpoints.
+    pub checkpoints: CheckpointsConfig,
     /// Limits.
     pub limits: LimitsConfig,
     /// Logs and traces.
@@ -239,6 +241,19 @@ pub struct KeysConfig {
     pub start_over: bool,
 }
 
+/// Signed checkpoints, written while the node serves.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CheckpointsConfig {
+    /// How often one is written, if anything was decided since the last one. 0: never.
+    #[serde(with = "seconds")]
+    pub every_seconds: Duration,
+    /// The key to sign with: PKCS#8 in PEM, or a seed of 32 bytes. Needed when checkpoints are written.
+    pub key_file: Option<PathBuf>,
+    /// Where they are written. Default: `checkpoints` in the data folder.
+    pub folder: Option<PathBuf>,
+}
+
 /// Limits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -351,6 +366,9 @@ impl Config {
         if self.tls.client_ca.is_some() && self.tls.certificate.is_none() {
             return wrong("tls.client_ca needs tls.certificate");
         }
+        if !self.checkpoints.every_seconds.is_zero() && self.checkpoints.key_file.is_none() {
+            return wrong("checkpoints.every_seconds needs checkpoints.key_file");
+        }
         if self.limits.command_kib == 0 || self.limits.command_kib > 1_024 {
             return wrong("limits.command_kib must be 1 to 1024");
         }
@@ -432,6 +450,7 @@ mod tests {
             ("DAYBOOK_LOG__PARTITIONS", "0", "log.partitions"),
             ("DAYBOOK_LOG__URL", "postgres://x", "log.url"),
             ("DAYBOOK_TLS__CERTIFICATE", "x.pem", "tls.private_key"),
+            ("DAYBOOK_CHECKPOINTS__EVERY_SECONDS", "60", "checkpoints.key_file"),
         ] {
             let error = Config::load(None, env(name, value)).unwrap_err().to_string();
             assert!(error.contains(says), "{name}={value}: {error}");

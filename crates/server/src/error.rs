@@ -47,6 +47,8 @@ pub mod codes {
         ADDRESS_UNAVAILABLE: FailedPrecondition;
         /// There is no such projection.
         PROJECTION_NOT_FOUND: NotFound;
+        /// An import of a log into this data folder did not come to its end.
+        IMPORT_UNFINISHED: FailedPrecondition;
     }
 }
 
@@ -61,6 +63,7 @@ pub fn every_code(registry: &Registry) -> Vec<Code> {
         .chain(daybook_store::codes::ALL)
         .chain(daybook_runtime::codes::ALL)
         .chain(daybook_privacy::codes::ALL)
+        .chain(daybook_checkpoint::codes::ALL)
         .copied()
         .collect();
     all.sort_by_key(|code| code.name);
@@ -152,7 +155,10 @@ impl CallError {
                     return Self::new(daybook_runtime::codes::OUTCOME_UNKNOWN, message)
                         .retry_after(Some(Duration::from_secs(1)));
                 }
-                _ => format!("the node at {address}, which leads this partition, cannot be reached ({}); try again", status.message()),
+                _ => format!(
+                    "the node at {address}, which leads this partition, cannot be reached ({}); try again",
+                    status.message()
+                ),
             };
             let error = Self::new(daybook_runtime::codes::PARTITION_UNAVAILABLE, message);
             return error.retry_after(Some(Duration::from_millis(500)));

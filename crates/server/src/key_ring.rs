@@ -12,6 +12,7 @@ use daybook_privacy::{EmbeddedKeyRing, KeyRing, MasterKey, PrivacyError, SharedK
 use daybook_rocks::Memory;
 
 use crate::config::{Config, ConfigError};
+use crate::data_dir::keys_folder;
 use crate::serve::{StartError, kafka_options};
 
 /// Opens the key ring of a log.
@@ -21,7 +22,7 @@ pub(crate) async fn open(
     log: &dyn Log,
     memory: &Memory,
 ) -> Result<Arc<dyn KeyRing>, StartError> {
-    let folder = config.node.data_dir.join("keys");
+    let folder = keys_folder(&config.node.data_dir);
     // Asked before the ring is looked for: another node may make both right now, the ring first.
     let may_be_made = config.keys.start_over || is_empty(log).await?;
     if let Some(options) = kafka_options(config) {

@@ -3,10 +3,12 @@
 //! | module | what it does |
 //! | --- | --- |
 //! | [`config`] | one TOML file, environment overrides, every key explained |
+//! | [`data_dir`] | what lies where in a data folder |
 //! | [`auth`] | bearer tokens against a JWKS; a development mode that mints its own |
 //! | [`door`] | what a request goes through, whichever way it came: validate, seal, submit, answer |
 //! | [`http`] | gRPC and JSON on one port, by one table of methods |
 //! | [`node_service`] | what a node says of itself |
+//! | `checkpoints` | signed checkpoints, written while it serves |
 //! | [`telemetry`] | logs, metrics, traces |
 //! | [`serve`] | all of it put together |
 //!
@@ -15,6 +17,7 @@
 
 pub mod auth;
 pub mod config;
+pub mod data_dir;
 pub mod door;
 pub mod error;
 pub mod http;
@@ -23,6 +26,7 @@ pub mod serve;
 pub mod telemetry;
 
 mod bootstrap;
+mod checkpoints;
 mod cluster;
 mod disk;
 mod effects;
@@ -30,3 +34,5 @@ mod export;
 mod key_ring;
 
 pub use bootstrap::FIRST_TENANT;
+pub use checkpoints::{checkpoints_folder, write_checkpoint};
+pub use disk::free_bytes;

@@ -1,7 +1,6 @@
 //! A node, put together from its configuration.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -11,13 +10,14 @@ use axum::response::{IntoResponse, Response};
 use axum_server::Handle;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use daybook_checkpoint::CheckpointError;
 use daybook_kernel::authorisation::Authority;
 use daybook_kernel::code::Code;
 use daybook_kernel::decide::Decider;
 use daybook_kernel::registry::Registry;
 use daybook_log::{EmbeddedLog, EmbeddedOptions, KafkaLog, KafkaOptions, Log, LogError, Membership, Recovery};
 use daybook_policy::Cedar;
-use daybook_privacy::{MasterKey, Opener, PrivacyError, Sealer};
+use daybook_privacy::{Opener, PrivacyError, Sealer};
 use daybook_proto::FILE_DESCRIPTOR_SET;
 use daybook_rocks::Memory;
 use daybook_runtime::{
@@ -32,11 +32,13 @@ use tokio::task::JoinHandle;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use crate::auth::development::{DevelopmentKey, write_secret};
+use crate::auth::development::DevelopmentKey;
 use crate::auth::{Authenticator, KeySource};
 use crate::bootstrap;
+use crate::checkpoints::{self, Checkpoints};
 use crate::cluster::{self, Cluster};
-use crate::config::{Config, ConfigError, LogConfig, MASTER_KEY_ENV};
+use crate::config::{Config, ConfigError, LogConfig};
+use crate::data_dir::{log_folder, master_key, refuse_unfinished_import};
 use crate::disk;
 use crate::door::{Door, DoorLimits, Methods};
 use crate::effects::DestroyKeysHandler;
@@ -75,6 +77,12 @@ impl From<PrivacyError> for StartError {
 
 impl From<SubmitError> for StartError {
     fn from(error: SubmitError) -> Self {
+        Self { code: error.code(), message: error.to_string() }
+    }
+}
+
+impl From<CheckpointError> for StartError {
+    fn from(error: CheckpointError) -> Self {
         Self { code: error.code(), message: error.to_string() }
     }
 }
@@ -122,7 +130,9 @@ impl Running {
         let data_dir = config.node.data_dir.clone();
         std::fs::create_dir_all(&data_dir)
             .map_err(|error| ConfigError(format!("node.data_dir {}: {error}", data_dir.display())))?;
+        refuse_unfinished_import(&data_dir)?;
         let tls = tls_server_config(&config.tls)?;
+        let checkpoints = Checkpoints::of(&config)?;
         let memory = Memory::new(config.store.cache_mib << 20, config.store.write_buffer_mib << 20);
         let authenticator = authenticator(&config).await?;
         let log = open_log(&config, &memory).await?;
@@ -215,6 +225,7 @@ impl Running {
             .into_axum_router()
             .reset_fallback();
         background.extend([watching, tokio::spawn(report(Arc::clone(&node), reporter, services))]);
+        background.extend(checkpoints.map(|it| tokio::spawn(checkpoints::write_for_ever(it, Arc::clone(&node)))));
 
         let (address, metrics_address) = (local(&listener)?, local(&metrics_listener)?);
         let (handle, metrics_handle) = (Handle::new(), Handle::new());
@@ -312,27 +323,6 @@ async fn authenticator(config: &Config) -> Result<Authenticator, StartError> {
     Ok(Authenticator::new(source, config.auth.clone()).await?)
 }
 
-/// The master key: from the environment, from its file, or made by a development node.
-fn master_key(config: &Config) -> Result<MasterKey, StartError> {
-    if let Ok(text) = std::env::var(MASTER_KEY_ENV) {
-        return Ok(MasterKey::from_hex(&text)?);
-    }
-    if let Some(file) = &config.keys.master_key_file {
-        return Ok(MasterKey::from_file(file)?);
-    }
-    if !config.node.development {
-        let message = format!("neither {MASTER_KEY_ENV} nor keys.master_key_file is set");
-        return Err(PrivacyError::NoMasterKey(message).into());
-    }
-    let file = config.node.data_dir.join("development/master-key");
-    if !file.exists() {
-        let key = MasterKey::generate_hex()?;
-        write_secret(&file, key.as_bytes())
-            .map_err(|error| PrivacyError::NoMasterKey(format!("{}: {error}", file.display())))?;
-    }
-    Ok(MasterKey::from_file(&file)?)
-}
-
 /// Opens the log that the configuration names.
 pub async fn open_log(config: &Config, memory: &Memory) -> Result<Arc<dyn Log>, LogError> {
     if let Some(options) = kafka_options(config) {
@@ -356,11 +346,6 @@ pub fn kafka_options(config: &Config) -> Option<KafkaOptions> {
         connect_timeout: config.log.kafka_connect_seconds,
         properties: config.log.kafka_properties.clone(),
     })
-}
-
-/// Where the embedded log of a data folder lies.
-pub fn log_folder(data_dir: &Path) -> std::path::PathBuf {
-    data_dir.join("log")
 }
 
 fn limits(config: &Config) -> Limits {

@@ -53,7 +53,7 @@ pub(crate) fn family_name(projection: &str, generation: u64) -> String {
     format!("{projection}.{generation}")
 }
 
-fn row_key(projection: ProjectionId) -> Vec<u8> {
+pub(crate) fn row_key(projection: ProjectionId) -> Vec<u8> {
     format!("projection/{}", projection.0).into_bytes()
 }
 

@@ -14,6 +14,7 @@ mod building;
 mod contract;
 mod error;
 mod families;
+mod inspect;
 mod read;
 
 use std::path::{Path, PathBuf};
@@ -32,6 +33,7 @@ pub use building::RocksBuilding;
 pub use contract::{Building, Store, Stores};
 pub use error::{StoreError, codes};
 pub use families::ProjectionVersion;
+pub use inspect::{Inspected, inspect};
 pub use read::{Live, Snapshot};
 
 use families::Families;

@@ -1,16 +1,17 @@
 //! `daybook log`: the log itself, read where it lies.
 
+use daybook_archive::Archive;
 use daybook_kernel::chain::{Dropped, Head};
 use daybook_kernel::hash::Hash;
 use daybook_kernel::id::{Offset, PartitionId};
 use daybook_kernel::record::{DecisionRecord, RecordBody};
 use daybook_log::Topic;
-use daybook_replay::{Progress, Walked, walk};
+use daybook_replay::{LookFor, Progress, Walked, walk_looking};
 use daybook_rocks::Memory;
 use serde_json::{Value, json};
 
 use crate::args::{Global, Log};
-use crate::commands::{export, tail};
+use crate::commands::{archive, checkpoint, export, tail};
 use crate::decoded;
 use crate::failure::{Failure, Outcome};
 use crate::offline::{Bar, ReadableLog, partitions};
@@ -23,17 +24,32 @@ pub(crate) const CACHE_BYTES: usize = 64 << 20;
 
 /// Shows and checks the log.
 pub(crate) async fn run(log: Log, global: &Global) -> Outcome {
-    if let Log::Verify { export: Some(file), head, .. } = &log {
-        return export::verify(file, *head, global.json);
+    match &log {
+        Log::Verify { export: Some(file), head, .. } => return export::verify(file, *head, global.json),
+        Log::Import { folder } => return archive::import(folder, global).await,
+        Log::Checkpoint { new_key: Some(file), .. } => return checkpoint::new_key(file, global.json),
+        _ => {}
     }
     let (_folder, scratch) = scratch("log")?;
     let memory = Memory::new(CACHE_BYTES, 0);
-    let readable = ReadableLog::open(&global.config()?, &scratch, &memory).await?;
+    let readable = match &log {
+        Log::Verify { archive: Some(folder), .. } => ReadableLog::Archive(Archive::open(folder)?),
+        _ => ReadableLog::open(&global.config()?, &scratch, &memory).await?,
+    };
     match log {
         Log::Topics => topics(&readable, global.json).await,
         Log::Tail { partition, lines, follow } => tail::run(&readable, partition, lines, follow, global.json).await,
         Log::Show { position: (partition, offset) } => show(&readable, partition, Offset(offset), global.json).await,
+        Log::Verify { partition, head, against: Some(file), public_key, .. } => {
+            checkpoint::verify(&readable, partition, head, (&file, public_key.as_deref()), global.json).await
+        }
         Log::Verify { partition, head, .. } => verify(&readable, partition, head, global.json).await,
+        Log::Export { folder } => archive::export(&readable, &folder, global).await,
+        Log::Checkpoint { key: Some(key), out, .. } => {
+            checkpoint::make(&readable, &key, out.as_deref(), global.json).await
+        }
+        // Done above: they do not read a log.
+        Log::Import { .. } | Log::Checkpoint { key: None, .. } => Ok(()),
     }
 }
 
@@ -128,12 +144,11 @@ async fn find(
 }
 
 async fn verify(readable: &ReadableLog, only: Option<u32>, known: Option<Hash>, as_json: bool) -> Outcome {
-    let walks = walk_all(readable, only, known).await?;
-    if as_json {
-        output::json(&walks.partitions.iter().map(walked_as_json).collect());
-    } else {
-        walks.show();
+    if let ReadableLog::Archive(archive) = readable {
+        archive.check(&()).await?;
     }
+    let walks = walk_all(readable, only, known).await?;
+    walks.tell(as_json);
     walks.judge(known)?;
     if known.is_some() && !as_json {
         line("the chain passes through the hash that you know");
@@ -143,23 +158,41 @@ async fn verify(readable: &ReadableLog, only: Option<u32>, known: Option<Hash>, 
 
 /// What walking the chains found.
 pub(crate) struct Walks {
-    partitions: Vec<Walked>,
+    pub(crate) partitions: Vec<Walked>,
     rate: u64,
 }
 
 /// Walks the chains of all partitions, or of one.
 pub(crate) async fn walk_all(readable: &ReadableLog, only: Option<u32>, known: Option<Hash>) -> Outcome<Walks> {
+    walk_looking_for(readable, only, |_| LookFor { hash: known, place: None }).await
+}
+
+/// The same, looking for something in each.
+pub(crate) async fn walk_looking_for(
+    readable: &ReadableLog,
+    only: Option<u32>,
+    what: impl Fn(PartitionId) -> LookFor,
+) -> Outcome<Walks> {
     let log = readable.log();
     let bar = Bar::new("walking the chain");
     let mut walks = Vec::new();
     for partition in partitions(&*log, only)? {
-        walks.push(walk(&*log, partition, known, &bar).await?);
+        walks.push(walk_looking(&*log, partition, what(partition), &bar).await?);
     }
     bar.finish();
     Ok(Walks { partitions: walks, rate: bar.rate() })
 }
 
 impl Walks {
+    /// As a table, or as JSON.
+    pub(crate) fn tell(&self, as_json: bool) {
+        if as_json {
+            output::json(&self.partitions.iter().map(walked_as_json).collect());
+        } else {
+            self.show();
+        }
+    }
+
     /// As a table.
     pub(crate) fn show(&self) {
         let rows = self.partitions.iter().map(|walked| {

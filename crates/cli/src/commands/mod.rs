@@ -1,8 +1,11 @@
 //! One file for each group of commands.
 
+mod archive;
+mod checkpoint;
 mod completions;
 mod config;
 mod demo;
+mod doctor;
 mod explain;
 mod export;
 mod hold;
@@ -28,6 +31,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Serve(serve) => serve::run(serve, global).await,
         Command::Demo(demo) => demo::run(demo, global).await,
         Command::Status(status) => node::status(status, &global.session()?).await,
+        Command::Doctor => doctor::run(global).await,
         Command::Outcome(outcome) => node::outcome(outcome, &global.session()?).await,
         Command::Hold(hold) => hold::run(hold, &global.session()?).await,
         Command::Item(item) => item::run(item, &global.session()?).await,

@@ -58,7 +58,8 @@ impl Connections {
             grpc.ready().await.map_err(|error| Status::from_error(error.into()))?;
             grpc.unary(request, path, AsBytes).await
         });
-        let timed_out = |_| Status::deadline_exceeded(format!("no answer from {address} within {} ms", timeout.as_millis()));
+        let timed_out =
+            |_| Status::deadline_exceeded(format!("no answer from {address} within {} ms", timeout.as_millis()));
         let response = answered.await.map_err(timed_out)??;
         R::decode(response.into_inner()).map_err(|error| malformed(error.to_string()))
     }

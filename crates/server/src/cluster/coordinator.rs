@@ -47,7 +47,8 @@ impl Cluster {
                 _ = ticks.tick() => {}
             }
             if Instant::now() >= members_due {
-                members_due = Instant::now() + if self.look_for_members(&membership).await { MEMBERS_EVERY } else { LOOK_EVERY };
+                members_due =
+                    Instant::now() + if self.look_for_members(&membership).await { MEMBERS_EVERY } else { LOOK_EVERY };
             }
             self.look_at_peers().await;
             let mine = assigned.borrow_and_update().clone();
@@ -159,9 +160,8 @@ impl Cluster {
                 ends
             },
         );
-        let is_close_to_end = |partition: u32, next: u64| {
-            ends.get(&partition).is_none_or(|end| next + CLOSE_RECORDS >= *end)
-        };
+        let is_close_to_end =
+            |partition: u32, next: u64| ends.get(&partition).is_none_or(|end| next + CLOSE_RECORDS >= *end);
         let peers = known.peers.iter().map(|(peer, seen)| {
             let of = |is: &dyn Fn(&NodePartition) -> bool| {
                 let partitions = seen.says.iter().flat_map(|says| &says.partitions);
@@ -183,9 +183,10 @@ impl Cluster {
         let with_state = |is: &dyn Fn(&Partition) -> bool| -> BTreeSet<PartitionId> {
             node.partitions().iter().filter(|partition| is(partition)).map(|partition| partition.id()).collect()
         };
-        let owners = node.partitions().iter().filter_map(|partition| {
-            node.routes().owner(partition.id()).map(|owner| (partition.id(), owner.node_id))
-        });
+        let owners = node
+            .partitions()
+            .iter()
+            .filter_map(|partition| node.routes().owner(partition.id()).map(|owner| (partition.id(), owner.node_id)));
         let since_us = node.now().as_micros().saturating_sub(known.assigned_since_us);
         View {
             me: self.node_id.clone(),

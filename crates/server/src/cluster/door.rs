@@ -39,13 +39,7 @@ pub(crate) async fn serve(app: Arc<App>, cluster: Arc<Cluster>, request: Request
     grpc.unary(service, request).await.map(Body::new)
 }
 
-async fn call(
-    app: &App,
-    cluster: &Cluster,
-    path: &str,
-    headers: &HeaderMap,
-    body: Bytes,
-) -> Result<Bytes, CallError> {
+async fn call(app: &App, cluster: &Cluster, path: &str, headers: &HeaderMap, body: Bytes) -> Result<Bytes, CallError> {
     let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let node = cluster.credentials.verify(authorization, path, &body, app.door.node.now());
     let node = node.map_err(|why| CallError::new(codes::TOKEN_INVALID, format!("{why}; nothing was recorded")))?;

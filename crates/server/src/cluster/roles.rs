@@ -67,9 +67,9 @@ impl View {
         let hand_over_is_due = self.assigned_for >= HAND_OVER_MAX;
         if assigned_to(&self.me) {
             // From a node that is alive it is taken over once this one is close behind.
-            let owner_goes_on = owner.and_then(|owner| self.peers.get(owner)).is_some_and(|owner| {
-                !owner.is_gone() && owner.leads.contains(&partition)
-            });
+            let owner_goes_on = owner
+                .and_then(|owner| self.peers.get(owner))
+                .is_some_and(|owner| !owner.is_gone() && owner.leads.contains(&partition));
             return if owner_goes_on && !self.is_close.contains(&partition) && !hand_over_is_due {
                 Role::Follow
             } else {
@@ -137,7 +137,8 @@ mod tests {
 
     fn first_standby(assigned: &str) -> String {
         let nodes = ["a", "b", "c"].into_iter();
-        let first = nodes.filter(|node| view(node, Some(assigned), assigned).rank(P, Some(&assigned.into())) == Some(0));
+        let first =
+            nodes.filter(|node| view(node, Some(assigned), assigned).rank(P, Some(&assigned.into())) == Some(0));
         first.last().unwrap().into()
     }
 

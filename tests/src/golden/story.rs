@@ -1,0 +1,391 @@
+//! What happens in a golden log: every kind of command, accepted, and every kind of event; what is refused, parked and
+//! repeated; takeovers and records that do not count.
+//!
+//! A new kind is added at the end of the part it belongs to; then a further golden log is made beside those that are
+//! there.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use daybook_kernel::id::Offset;
+use daybook_kernel::record::DecisionRecord;
+use daybook_kernel::time::{Timestamp, duration_to_proto};
+use daybook_proto::legal_hold::v1::*;
+use daybook_proto::log::v1::{self as log, decision::Outcome};
+use daybook_proto::platform::v1 as platform;
+use daybook_proto::privacy::v1::Sealed;
+use prost::Message;
+
+use super::world::{Who, World, place_of, system};
+use crate::requests::{DAY, approve, class, dispose, place, register, release, reveal};
+
+const ROOT: Who<'_> = Who { name: "root", role: "admin", tenants: &["platform"] };
+const RITA: Who<'_> = Who { name: "rita", role: "records-manager", tenants: &["acme", "globex", "initech"] };
+const LEA: Who<'_> = Who { name: "lea", role: "legal", tenants: &["acme", "globex", "initech"] };
+const LEO: Who<'_> = Who { name: "leo", role: "legal", tenants: &["acme", "globex", "initech"] };
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// Tells it.
+pub fn tell() -> World {
+    let mut story = Story { world: World::new(), last: None };
+    story.the_log_is_set_up();
+    story.items_come_in();
+    story.holds_are_placed_and_changed();
+    story.deletions_are_asked_for();
+    story.holds_start_and_end_by_themselves();
+    story.a_hold_over_two_tenants();
+    story.retention_falls_due();
+    story.owners_change();
+    story.what_is_refused();
+    story.a_stream_is_parked();
+    story.a_tenant_is_suspended();
+    story.the_clock_is_moved();
+    story.the_end();
+    story.world
+}
+
+struct Story {
+    world: World,
+    /// The command that was accepted last.
+    last: Option<log::CommandRecord>,
+}
+
+/// What is encoded of an accepted command's event.
+fn event<M: Message + Default>(decision: &log::Decision, kind: &str) -> M {
+    let Some(Outcome::Accepted(accepted)) = &decision.outcome else { panic!("not accepted: {decision:?}") };
+    let event = accepted.events.iter().find(|event| event.kind == kind).expect("an event of the kind");
+    M::decode(event.payload.clone()).expect("the event's message")
+}
+
+fn code(decision: &log::Decision) -> &str {
+    match &decision.outcome {
+        Some(Outcome::Accepted(_)) => "ACCEPTED",
+        Some(Outcome::Rejected(rejected)) => &rejected.code,
+        Some(Outcome::Parked(parked)) => &parked.code,
+        Some(Outcome::Duplicate(_)) => "DUPLICATE",
+        None => "NOTHING",
+    }
+}
+
+/// What decides of a policy set's text: a golden log is kept small.
+fn without_comments(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A person, as the door writes one: a pseudonym, and what is readable sealed.
+fn person(name: &str) -> Entity {
+    let digits: String = name.bytes().map(|byte| char::from(b'a' + byte % 26)).collect();
+    let id = format!("psn_{digits:a<32}");
+    let sealed = Some(Sealed { key_id: format!("person/{id}"), ciphertext: Bytes::from(format!("sealed {name}")) });
+    Entity { id, role: EntityRole::Custodian.into(), sealed, ..Default::default() }
+}
+
+fn on(name: &str) -> Scope {
+    Scope { entities: vec![Entity { sealed: None, ..person(name) }], ..Default::default() }
+}
+
+impl Story {
+    fn ask(&mut self, who: Who<'_>, tenant: &str, kind: &str, request: &impl Message) -> log::Decision {
+        let domain = if who.role == "admin" { "platform" } else { "legal_hold" };
+        let record = self.world.asked(who, tenant, domain, kind, request);
+        let decision = self.world.submit(&record);
+        if code(&decision) == "ACCEPTED" {
+            self.last = Some(record);
+        }
+        decision
+    }
+
+    #[track_caller]
+    fn yes(&mut self, who: Who<'_>, tenant: &str, kind: &str, request: &impl Message) -> log::Decision {
+        let decision = self.ask(who, tenant, kind, request);
+        assert_eq!(code(&decision), "ACCEPTED", "{kind}: {decision:?}");
+        self.world.settle();
+        decision
+    }
+
+    #[track_caller]
+    fn no(&mut self, expected: &str, who: Who<'_>, tenant: &str, kind: &str, request: &impl Message) {
+        let decision = self.ask(who, tenant, kind, request);
+        assert_eq!(code(&decision), expected, "{kind}: {decision:?}");
+    }
+
+    fn item(&self, id: &str, class: &str, custodian: &str) -> Item {
+        Item {
+            item_id: id.to_owned(),
+            kind: ItemKind::Message.into(),
+            data_category: "email".to_owned(),
+            case_ids: vec!["case-7".to_owned()],
+            entities: vec![person(custodian)],
+            created_at: Some(self.world.now.to_proto()),
+            retention_class_id: class.to_owned(),
+            content_hash: "sha256:00".to_owned(),
+            reference: format!("mbox:{id}"),
+            sealed: Some(Sealed { key_id: format!("item/{id}"), ciphertext: Bytes::from(format!("sealed {id}")) }),
+            ..Default::default()
+        }
+    }
+
+    /// The change of a hold that the decision asks for.
+    fn change(decision: &log::Decision) -> String {
+        event::<HoldChangeRequested>(decision, "HoldChangeRequested").change.expect("a change").change_id
+    }
+
+    fn release_by_two(&mut self, hold: &str, delay: Duration) {
+        let request = ReleaseHoldRequest { delay: Some(duration_to_proto(delay)), ..release(hold) };
+        let asked = self.yes(LEA, "acme", "ReleaseHold", &request);
+        self.yes(LEO, "acme", "ApproveHoldChange", &approve(hold, &Self::change(&asked)));
+    }
+
+    fn the_log_is_set_up(&mut self) {
+        let registry = self.world.decider().registry().clone();
+        let policies = without_comments(&daybook_domains::shipped_policies(&registry, true));
+        let schema = without_comments(&registry.shipped_schema());
+        let description = "ships with Daybook".to_owned();
+        let shipped =
+            platform::PublishShippedPolicySet { policies: policies.clone(), schema: schema.clone(), description };
+        let payload = shipped.encode_to_vec();
+        let kind = "PublishShippedPolicySet";
+        let record = self.world.record("platform", "platform", kind, payload, system("bootstrap"));
+        assert_eq!(code(&self.world.submit(&record)), "ACCEPTED");
+        self.world.settle();
+        for tenant in ["acme", "globex", "initech"] {
+            let request = platform::CreateTenantRequest {
+                new_tenant_id: tenant.to_owned(),
+                display_name: format!("Tenant {tenant}"),
+                ..Default::default()
+            };
+            self.yes(ROOT, "platform", "CreateTenant", &request);
+        }
+        // Another policy set, and from here on it is in force.
+        let policies =
+            format!("{policies}\n@id(\"golden\") permit (principal in Role::\"golden\", action, resource);\n");
+        let request = platform::PublishPolicySetRequest {
+            policies,
+            schema,
+            description: "one policy more".to_owned(),
+            ..Default::default()
+        };
+        let published = self.yes(ROOT, "platform", "PublishPolicySet", &request);
+        let published: platform::PolicySetPublished = event(&published, "PolicySetPublished");
+        let request = platform::ActivatePolicySetRequest {
+            policy_set_hash: published.policy_set.expect("a policy set").policy_set_hash,
+            reason: "one policy more".to_owned(),
+            ..Default::default()
+        };
+        self.yes(ROOT, "platform", "ActivatePolicySet", &request);
+    }
+
+    fn items_come_in(&mut self) {
+        self.yes(RITA, "acme", "SetRetentionClass", &class("month", 30));
+        self.yes(RITA, "acme", "SetRetentionClass", &class("century", 36_500));
+        let mut review = class("review", 30);
+        if let Some(class) = &mut review.retention_class {
+            class.action = RetentionAction::Review.into();
+        }
+        self.yes(RITA, "acme", "SetRetentionClass", &review);
+        self.yes(RITA, "acme", "RegisterItem", &register(self.item("a", "century", "ada")));
+        let items =
+            [("b", "century", "bob"), ("due", "month", "ada"), ("late", "month", "bob"), ("back", "month", "eve")];
+        let mut items: Vec<_> = items.into_iter().map(|(id, class, who)| self.item(id, class, who)).collect();
+        items.extend(["r1", "r2"].map(|id| self.item(id, "review", "bob")));
+        self.yes(RITA, "acme", "RegisterItems", &RegisterItemsRequest { items, ..Default::default() });
+        self.yes(LEA, "acme", "RevealItem", &reveal("a"));
+        let request = RevealEntitiesRequest {
+            pseudonyms: vec![person("ada").id],
+            purpose: "discovery".to_owned(),
+            ..Default::default()
+        };
+        self.yes(LEA, "acme", "RevealEntities", &request);
+        // Several commands that are decided in one batch.
+        let batch = ["x1", "x2", "x3"].map(|id| register(self.item(id, "century", "xavier")));
+        let records = batch.map(|request| self.world.asked(RITA, "acme", "legal_hold", "RegisterItem", &request));
+        let partition = place_of(&records[0]);
+        let decided = self.world.submit_all(partition, records.iter().map(|it| it.encode_to_vec().into()).collect());
+        assert!(decided.iter().all(|decision| code(decision) == "ACCEPTED"), "{decided:?}");
+    }
+
+    fn holds_are_placed_and_changed(&mut self) {
+        self.yes(LEA, "acme", "PlaceHold", &place("h", on("ada")));
+        self.yes(LEA, "acme", "PlaceHold", &place("eve", on("eve")));
+        let update = UpdateHoldRequest {
+            hold_id: "h".to_owned(),
+            name: Some("another name".to_owned()),
+            owner: Some("leo".to_owned()),
+            reason: Some("another reason".to_owned()),
+            ..Default::default()
+        };
+        self.yes(LEA, "acme", "UpdateHold", &update);
+        let scope = |scope: Scope| ChangeHoldScopeRequest {
+            hold_id: "h".to_owned(),
+            change: Some(ScopeChange { scope: Some(scope), ..Default::default() }),
+            reason: "as it turned out".to_owned(),
+            ..Default::default()
+        };
+        let mut wider = on("ada");
+        wider.entities.extend(on("zoe").entities);
+        self.yes(LEA, "acme", "ChangeHoldScope", &scope(wider));
+        // Covering less takes two; the first time it is declined.
+        let asked = self.yes(LEA, "acme", "ChangeHoldScope", &scope(on("ada")));
+        let decline = DeclineHoldChangeRequest {
+            hold_id: "h".to_owned(),
+            change_id: Self::change(&asked),
+            comment: "not yet".to_owned(),
+            ..Default::default()
+        };
+        self.yes(LEO, "acme", "DeclineHoldChange", &decline);
+        let asked = self.yes(LEA, "acme", "ChangeHoldScope", &scope(on("ada")));
+        let change = Self::change(&asked);
+        self.no("SECOND_PERSON_REQUIRED", LEA, "acme", "ApproveHoldChange", &approve("h", &change));
+        self.yes(LEO, "acme", "ApproveHoldChange", &approve("h", &change));
+    }
+
+    fn deletions_are_asked_for(&mut self) {
+        self.world.wait(HOUR);
+        self.yes(RITA, "acme", "DisposeItems", &dispose(&["a", "b"]));
+        self.yes(RITA, "acme", "DisposeItems", &dispose(&["b"]));
+        self.no("ITEM_NOT_FOUND", RITA, "acme", "DisposeItems", &dispose(&["nowhere"]));
+    }
+
+    fn holds_start_and_end_by_themselves(&mut self) {
+        let at = |world: &World, days: u32| Some(world.now.saturating_add(days * DAY).to_proto());
+        let later = PlaceHoldRequest {
+            start_time: at(&self.world, 1),
+            end_time: at(&self.world, 2),
+            ..place("later", on("bob"))
+        };
+        self.yes(LEA, "acme", "PlaceHold", &later);
+        // A release with a delay: stopped once, then let through.
+        self.yes(LEA, "acme", "PlaceHold", &place("slow", on("xavier")));
+        self.yes(RITA, "acme", "DisposeItems", &dispose(&["x1", "x2"]));
+        self.release_by_two("slow", DAY);
+        let cancel =
+            CancelReleaseRequest { hold_id: "slow".to_owned(), reason: "stop".to_owned(), ..Default::default() };
+        self.yes(LEO, "acme", "CancelRelease", &cancel);
+        self.release_by_two("slow", DAY);
+        self.world.wait(3 * DAY);
+        self.no("HOLD_ALREADY_RELEASED", LEA, "acme", "ReleaseHold", &release("slow"));
+    }
+
+    fn a_hold_over_two_tenants(&mut self) {
+        self.yes(RITA, "globex", "SetRetentionClass", &class("century", 36_500));
+        self.yes(RITA, "globex", "RegisterItem", &register(self.item("g", "century", "ada")));
+        let elsewhere = |tenant: &str| TenantScope { tenant_id: tenant.to_owned(), scope: Some(on("ada")) };
+        let request = PlaceHoldRequest { other_tenants: vec![elsewhere("globex")], ..place("both", on("ada")) };
+        self.yes(LEA, "acme", "PlaceHold", &request);
+        let change = ScopeChange {
+            other_tenants: vec![elsewhere("globex"), elsewhere("initech")],
+            replace_other_tenants: true,
+            ..Default::default()
+        };
+        let request = ChangeHoldScopeRequest {
+            hold_id: "both".to_owned(),
+            change: Some(change),
+            reason: "there as well".to_owned(),
+            ..Default::default()
+        };
+        self.yes(LEA, "acme", "ChangeHoldScope", &request);
+        self.yes(RITA, "globex", "DisposeItems", &dispose(&["g"]));
+        self.no("HOLD_GOVERNED_ELSEWHERE", LEA, "globex", "ReleaseHold", &release("acme:both"));
+        self.release_by_two("both", Duration::ZERO);
+    }
+
+    fn retention_falls_due(&mut self) {
+        self.world.wait(31 * DAY);
+        let review = |id: &str, outcome: ReviewOutcome| CompleteReviewRequest {
+            item_id: id.to_owned(),
+            outcome: outcome.into(),
+            reason: "looked at".to_owned(),
+            ..Default::default()
+        };
+        self.yes(RITA, "acme", "CompleteReview", &review("r1", ReviewOutcome::Dispose));
+        self.yes(RITA, "acme", "CompleteReview", &review("r2", ReviewOutcome::Keep));
+        // What a hold put off is not due any more when it is let go: it goes back.
+        self.yes(RITA, "acme", "SetRetentionClass", &class("month", 400));
+        self.release_by_two("eve", Duration::ZERO);
+        self.release_by_two("h", Duration::ZERO);
+        self.world.wait(HOUR);
+    }
+
+    /// A node is replaced, comes back late, races, repeats itself.
+    fn owners_change(&mut self) {
+        let id = self.world.home_of("acme");
+        let before = self.world.head(id).clone();
+        self.world.take_over(id, "node-b");
+        let decision = Bytes::from(log::Decision { kind: "TooLate".to_owned(), ..Default::default() }.encode_to_vec());
+        let now = self.world.log_time(id);
+        let late = DecisionRecord::batch(before.hash, before.epoch, before.next_command, now, vec![decision]);
+        self.world.append_dropped(id, &late);
+        let epoch = daybook_kernel::id::Epoch(before.epoch.0 + 1);
+        let race = DecisionRecord::takeover(before.hash, epoch, "node-c", "https://node-c.example.org:7420", now);
+        self.world.append_dropped(id, &race);
+        self.yes(RITA, "acme", "RegisterItem", &register(self.item("after", "century", "ada")));
+        self.world.append_dropped(id, &race);
+    }
+
+    fn what_is_refused(&mut self) {
+        self.no("POLICY_DENIED", RITA, "acme", "PlaceHold", &place("no", on("ada")));
+        self.no("INVALID_ARGUMENT", LEA, "acme", "PlaceHold", &place("", Scope::default()));
+        self.no("HOLD_NOT_FOUND", LEA, "acme", "ReleaseHold", &release("nowhere"));
+        self.no("UNKNOWN_KIND", RITA, "acme", "NoSuchKind", &release("h"));
+        self.no("UNKNOWN_KIND", RITA, "acme", "RunRetention", &RunRetention { retention_class_id: "month".to_owned() });
+        let tenants = &["umbrella"];
+        self.no("TENANT_UNKNOWN", Who { tenants, ..RITA }, "umbrella", "DisposeItems", &dispose(&["a"]));
+        // The same command again, and another one under its id.
+        let again = self.last.clone().expect("a command that was accepted");
+        assert_eq!(code(&self.world.submit(&again)), "DUPLICATE");
+        let other = log::CommandRecord {
+            payload: register(self.item("other", "century", "ada")).encode_to_vec().into(),
+            ..again
+        };
+        assert_eq!(code(&self.world.submit(&other)), "COMMAND_ID_REUSED");
+        let id = self.world.home_of("acme");
+        let malformed = vec![Bytes::from_static(b"\xff\xff no command"), Bytes::new()];
+        for decision in self.world.submit_all(id, malformed) {
+            assert_eq!(code(&decision), "MALFORMED_RECORD");
+        }
+    }
+
+    fn a_stream_is_parked(&mut self) {
+        self.yes(RITA, "initech", "SetRetentionClass", &class("month", 30));
+        let record = self.world.asked(LEA, "initech", "legal_hold", "PlaceHold", &place("h", on("ada")));
+        let garbage = log::CommandRecord { payload: Bytes::from_static(b"\xff\xff\xff"), ..record };
+        assert_eq!(code(&self.world.submit(&garbage)), "UNDECODABLE_COMMAND");
+        self.no("STREAM_PARKED", RITA, "initech", "RegisterItem", &register(self.item("i", "month", "ada")));
+        let unpark = platform::UnparkStreamRequest {
+            target_tenant_id: "initech".to_owned(),
+            target_stream_key: "initech".to_owned(),
+            reason: "looked at".to_owned(),
+            ..Default::default()
+        };
+        self.yes(ROOT, "platform", "UnparkStream", &unpark);
+        self.yes(RITA, "initech", "RegisterItem", &register(self.item("i", "month", "ada")));
+    }
+
+    fn a_tenant_is_suspended(&mut self) {
+        let (target_tenant_id, reason) = ("globex".to_owned(), "unpaid".to_owned());
+        let suspend = platform::SuspendTenantRequest { target_tenant_id, reason, ..Default::default() };
+        self.yes(ROOT, "platform", "SuspendTenant", &suspend);
+        self.no("TENANT_SUSPENDED", LEA, "globex", "PlaceHold", &place("h", on("ada")));
+        let (target_tenant_id, reason) = ("globex".to_owned(), "paid".to_owned());
+        let resume = platform::ResumeTenantRequest { target_tenant_id, reason, ..Default::default() };
+        self.yes(ROOT, "platform", "ResumeTenant", &resume);
+        self.yes(LEA, "globex", "PlaceHold", &place("h", on("ada")));
+    }
+
+    fn the_clock_is_moved(&mut self) {
+        let by = Some(duration_to_proto(40 * DAY));
+        self.yes(ROOT, "platform", "AdvanceClock", &platform::AdvanceClockRequest { by, ..Default::default() });
+        self.world.settle();
+    }
+
+    /// The log of a node that was killed: its last command has no decision.
+    fn the_end(&mut self) {
+        let request = register(self.item("undecided", "century", "ada"));
+        let record = self.world.asked(RITA, "acme", "legal_hold", "RegisterItem", &request);
+        self.world.leave_undecided(&record);
+        let heads = (0..super::world::PARTITIONS).map(|id| self.world.head(daybook_kernel::id::PartitionId(id)));
+        assert!(heads.into_iter().all(|head| head.next_command > Offset(10) && head.now > Timestamp::default()));
+    }
+}
