@@ -107,7 +107,7 @@ async fn make_and_destroy(nodes: Vec<Arc<SharedKeyRing>>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_that_make_and_destroy_the_same_keys_agree_in_the_end() {
-    for _ in 0..20 {
+    for _ in 0..50 {
         let log = memory();
         let mut nodes = Vec::new();
         for _ in 0..3 {

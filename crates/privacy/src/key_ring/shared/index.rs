@@ -4,8 +4,9 @@
 //! - Once a name is destroyed, no key made for it counts any more, be it from before or after.
 //! - Nothing undoes a destruction.
 //!
-//! Compaction changes nothing of that: the record that counts is never superseded but by its destruction, whose marker
-//! stays for ever.
+//! Compaction changes nothing of that: a key that counts is taken off only after its destruction, and the marker of a
+//! destruction is never superseded. It must not even be written again under its own record key, or compaction would keep
+//! the later one, and a key made in between would look as if it had been made before, and be handed out.
 
 use std::collections::HashMap;
 
@@ -28,6 +29,8 @@ struct Entry {
     /// Keys on the log that were made for this name, in the order of the log. The first counts, if nothing is gone.
     made: Vec<(Maker, Bytes)>,
     gone: Option<Gone>,
+    /// Whether a marker says that there was a key; else only the records of the keys do.
+    existed_is_said: bool,
 }
 
 /// What is known of a name.
@@ -86,6 +89,7 @@ impl Index {
         let entry = self.entries.entry(name).or_default();
         let gone = entry.gone.get_or_insert(Gone { existed: said.existed || !entry.made.is_empty(), ..said });
         gone.existed |= said.existed;
+        entry.existed_is_said |= said.existed;
         entry.made.iter_mut().for_each(|(_, row)| row.clear());
     }
 
@@ -100,6 +104,13 @@ impl Index {
             (None, Some((maker, row))) => Known::Key(*maker, row.clone()),
             (None, None) => Known::Nothing,
         }
+    }
+
+    /// What a further marker must say before the keys of a name are taken off: that there was one, which nothing else
+    /// would tell afterwards. The marker was written before its node had read of the key.
+    pub(super) fn unsaid(&self, name: &Name) -> Option<Gone> {
+        let entry = self.entries.get(name)?;
+        entry.gone.filter(|gone| gone.existed && !entry.existed_is_said)
     }
 
     /// Records with keys for a name, whether they count or not.
@@ -138,6 +149,14 @@ mod tests {
         fn put(&mut self, key: &RecordKey, value: Option<Vec<u8>>) {
             let (key, value) = (Bytes::from(key.to_string()), value.map(Bytes::from));
             self.0.push(KeyedRecord { offset: Offset(self.0.len() as u64), key, value });
+        }
+
+        /// As the ring does it: first what nothing else would tell afterwards.
+        fn take_off(&mut self, now: &Index, keys: &[RecordKey]) {
+            if let Some(gone) = now.unsaid(&name()) {
+                self.put(&RecordKey::Gone(name(), Maker::new().unwrap()), Some(gone.to_row()));
+            }
+            keys.iter().for_each(|key| self.put(key, None));
         }
 
         fn index(&self, keep: impl Fn(&KeyedRecord) -> bool) -> Index {
@@ -201,7 +220,10 @@ mod tests {
         Make,
         /// The maker of a key that lost takes it off.
         Withdraw(usize),
-        Destroy,
+        Destroy {
+            /// Its node had not read of the key yet.
+            blindly: bool,
+        },
         /// Who destroys takes every key off that he has seen.
         Clean,
     }
@@ -210,7 +232,7 @@ mod tests {
         let step = prop_oneof![
             Just(Step::Make),
             (0_usize..8).prop_map(Step::Withdraw),
-            Just(Step::Destroy),
+            any::<bool>().prop_map(|blindly| Step::Destroy { blindly }),
             Just(Step::Clean)
         ];
         proptest::collection::vec(step, 1..24)
@@ -235,17 +257,17 @@ mod tests {
                         let Some(maker) = makers.get(which) else { continue };
                         let own = RecordKey::Key(name(), *maker);
                         if now.debris().contains(&own) {
-                            log.put(&own, None);
+                            log.take_off(&now, &[own]);
                         }
                     }
-                    Step::Destroy => {
-                        let existed = matches!(now.known(&name()), Known::Key(..) | Known::Gone(Gone { existed: true, .. }));
+                    Step::Destroy { blindly } => {
+                        let existed = !blindly && matches!(now.known(&name()), Known::Key(..));
                         let marker = RecordKey::Gone(name(), Maker::new().unwrap());
                         log.put(&marker, Some(gone(i as i64, existed).to_row()));
                     }
                     Step::Clean => {
                         if matches!(now.known(&name()), Known::Gone(_)) {
-                            now.made_for(&name()).iter().for_each(|key| log.put(key, None));
+                            log.take_off(&now, &now.made_for(&name()));
                         }
                     }
                 }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use daybook_kernel::id::{Offset, TenantId};
-use daybook_log::KeyedLog;
+use daybook_log::{Appended, KeyedLog};
 use futures_util::future::{BoxFuture, FutureExt};
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -168,18 +168,31 @@ impl SharedKeyRing {
 
     /// Takes keys off the log that do not count. If that fails, whoever opens the ring next does it.
     async fn withdraw(&self, keys: Vec<RecordKey>) {
-        if let Err(error) = self.put_tombstones(&keys).await {
+        if let Err(error) = self.take_off(&keys).await {
             tracing::warn!(%error, "keys that nobody uses are left on the log until the next start");
         }
     }
 
-    async fn put_tombstones(&self, keys: &[RecordKey]) -> Result<Offset, PrivacyError> {
+    async fn take_off(&self, keys: &[RecordKey]) -> Result<Offset, PrivacyError> {
+        for key in keys {
+            let RecordKey::Key(name, _) = key else { continue };
+            let unsaid = self.followed.index.read().unsaid(name);
+            if let Some(gone) = unsaid {
+                self.followed.reach(self.put_marker(name, gone)?.await.map_err(from_log)?.next()).await?;
+            }
+        }
         let puts: Vec<_> = keys.iter().map(|key| self.log.put(key.to_string().as_bytes(), None)).collect();
         let mut end = Offset(0);
         for put in puts {
             end = end.max(put.await.map_err(from_log)?.next());
         }
         Ok(end)
+    }
+
+    /// Says that a key is gone. Always a record of its own: see `index.rs`.
+    fn put_marker(&self, name: &Name, gone: Gone) -> Result<Appended, PrivacyError> {
+        let key = RecordKey::Gone(name.clone(), Maker::new()?);
+        Ok(self.log.put(key.to_string().as_bytes(), Some(gone.to_row().into())))
     }
 
     /// Claims those names that nobody on this node is making a key for.
@@ -196,28 +209,17 @@ impl SharedKeyRing {
             let known = self.followed.index.read().known(name);
             if !matches!(known, Known::Gone(_)) {
                 let gone = Gone { at: now(), existed: matches!(known, Known::Key(..)) };
-                let key = RecordKey::Gone(name.clone(), Maker::new()?);
-                let put = self.log.put(key.to_string().as_bytes(), Some(gone.to_row().into()));
-                markers.push((name, key, gone, put));
+                markers.push(self.put_marker(name, gone)?);
             }
         }
-        let (mut end, mut written) = (Offset(0), Vec::new());
-        for (name, key, gone, put) in markers {
-            end = end.max(put.await.map_err(from_log)?.next());
-            written.push((name, key, gone));
+        let mut end = Offset(0);
+        for marker in markers {
+            end = end.max(marker.await.map_err(from_log)?.next());
         }
         self.followed.reach(end).await?;
-        // A key that came between is on the log before the marker. Once its record is gone only the marker can tell.
-        for (name, key, gone) in written {
-            let known = self.followed.index.read().known(name);
-            if matches!(known, Known::Gone(Gone { existed: true, .. })) && !gone.existed {
-                let row = Gone { existed: true, ..gone }.to_row();
-                self.log.put(key.to_string().as_bytes(), Some(row.into())).await.map_err(from_log)?;
-            }
-        }
         // Also those that an earlier attempt has left.
         let made: Vec<_> = names.iter().flat_map(|name| self.followed.index.read().made_for(name)).collect();
-        let end = self.put_tombstones(&made).await?;
+        let end = self.take_off(&made).await?;
         self.followed.reach(end).await?;
         let gone = |name| match self.followed.index.read().known(name) {
             Known::Gone(gone) => Ok(gone),
