@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod load;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -32,15 +34,23 @@ pub struct Served {
 impl Served {
     /// Starts a development node on a data folder and waits until it is ready.
     pub fn start(data: &Path, arguments: &[&str]) -> Self {
+        Self::start_in(data, &[], arguments)
+    }
+
+    /// The same with more environment.
+    pub fn start_in(data: &Path, environment: &[(&str, &str)], arguments: &[&str]) -> Self {
         let ready = data.with_extension("ready");
         let _ = std::fs::remove_file(&ready);
         let log = std::fs::OpenOptions::new().create(true).append(true).open(data.with_extension("log")).unwrap();
         let mut child = daybook()
-            .args(["serve", "--dev", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--data-dir"])
+            .args(["serve", "--dev", "--metrics", "127.0.0.1:0"])
+            .args(if arguments.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] })
+            .arg("--data-dir")
             .arg(data)
             .arg("--ready-file")
             .arg(&ready)
             .args(arguments)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -61,6 +71,12 @@ impl Served {
         Self { child, address: format!("http://{}", ready["address"].as_str().unwrap()), data: data.to_owned() }
     }
 
+    /// Sends it a signal, by name.
+    pub fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap().success());
+    }
+
     /// Kills it: SIGKILL, no warning.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
@@ -69,8 +85,7 @@ impl Served {
 
     /// Stops it as an operator would; it must end well.
     pub fn stop(mut self) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.signal("TERM");
         let started = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -84,7 +99,13 @@ impl Served {
 
     /// Runs a command of the program against this node.
     pub fn run(&self, arguments: &[&str]) -> Output {
+        self.run_in(&[], arguments)
+    }
+
+    /// The same with more environment.
+    pub fn run_in(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Output {
         daybook()
+            .envs(environment.iter().copied())
             .arg("--data-dir")
             .arg(&self.data)
             .args(["--server", &self.address])
