@@ -8,7 +8,7 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 BUILD := cargo build --workspace
 SETUP := tests/setup
 
-.PHONY: help up down demo test bench fmt lint audit proto-baseline clean-data build setup
+.PHONY: help up down demo test sim bench fmt lint audit proto-baseline clean-data build setup
 
 help:  ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,10 @@ demo: build  ## See a legal hold stop a deletion
 
 test:  ## Run every check and every test
 	@$(SETUP)/test.sh
+
+sim: setup  ## Simulate clusters with new seeds for SECONDS=60, or one SEED again
+	@$(BUILD) --bin sim
+	@$(CARGO_TARGET_DIR)/debug/sim $(if $(SEED),--seed $(SEED),--seconds $(or $(SECONDS),60))
 
 bench: setup  ## Measure, print tables, write docs/performance.md
 	@$(BUILD) --bin daybook-bench

@@ -67,6 +67,10 @@ if [ -z "$failed" ]; then
     # The programs by themselves: crash tests run them, and `cargo test` builds only those of crates with tests outside.
     check "build" cargo build --workspace --bins ${locked:+"$locked"}
 
+    # A build of its own, whose nodes can be made to make mistakes: the simulator must notice each of them.
+    check "simulator notices mistakes" cargo test --workspace --features daybook-testkit/sabotage ${locked:+"$locked"} \
+        --test sabotage -- --nocapture
+
     # Where the jars cannot be had, the tests can start Kafka in Docker.
     without_kafka=
     if set_up kafka; then

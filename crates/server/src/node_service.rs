@@ -1,21 +1,24 @@
 //! What a node says of itself, and what it does outside the log: the service `daybook.node.v1.NodeService`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use daybook_kernel::authorisation::Authorisation;
 use daybook_kernel::decide::Decider;
-use daybook_kernel::id::{CommandId, StreamKey, TenantId};
+use daybook_kernel::id::{CommandId, PartitionId, StreamKey, TenantId};
 use daybook_kernel::time::{Timestamp, duration_to_proto};
 use daybook_log::Log;
+use daybook_proto::cluster::v1::NodePartition;
 use daybook_proto::log::v1::decision::Outcome as Decided;
 use daybook_proto::node::v1;
-use daybook_runtime::{Partition, PartitionState};
+use daybook_runtime::{Partition, PartitionState, PartitionStatus, Role};
 use prost::Message;
 use prost_reflect::DynamicMessage;
 
 use crate::auth::Caller;
+use crate::cluster::Seen;
 use crate::disk::free_bytes;
 use crate::door::{Door, NodeMethod};
 use crate::error::{CallError, codes};
@@ -61,21 +64,27 @@ impl NodeService {
     }
 
     async fn status(&self, door: &Door) -> Result<v1::GetStatusResponse, CallError> {
+        let peers = door.cluster.as_ref().map(|cluster| cluster.peers()).unwrap_or_default();
         let mut partitions = Vec::new();
         let mut ready = true;
         for partition in door.node.partitions() {
             let status = partition.status().await?;
             ready &= status.is_healthy();
+            // What is left to others is known from them.
+            let elsewhere = elsewhere(&peers, status.partition).filter(|_| status.role == Role::Rest);
+            let next_command = elsewhere.map_or(status.head.next_command.0, |there| there.next_command);
+            let owner = door.node.routes().owner(status.partition);
+            let standbys = self.standbys(&peers, &status, next_command);
             partitions.push(v1::PartitionStatus {
                 partition: status.partition.0,
                 state: state(status.state).into(),
-                apply_lag: status.apply_lag(),
+                apply_lag: status.command_tail.0.saturating_sub(next_command),
                 detail: status.detail,
-                owner_node_id: status.head.owner,
-                epoch: status.head.epoch.0,
+                owner_node_id: owner.as_ref().map_or(status.head.owner, |owner| owner.node_id.clone()),
+                epoch: owner.map_or(status.head.epoch, |owner| owner.epoch).0,
                 command_tail: status.command_tail.0,
-                next_command: status.head.next_command.0,
-                next_decision: status.head.next_record.0,
+                next_command,
+                next_decision: elsewhere.map_or(status.head.next_record.0, |there| there.next_decision),
                 head_hash: status.head.hash.to_hex(),
                 dropped_records: status.dropped_records,
                 parked_streams: status.parked_streams,
@@ -83,6 +92,7 @@ impl NodeService {
                 timers: status.timers,
                 log_time: (status.head.epoch.0 > 0).then(|| status.head.now.to_proto()),
                 since_applied: Some(duration_to_proto(status.since_applied)),
+                standbys,
             });
         }
         Ok(v1::GetStatusResponse {
@@ -94,7 +104,24 @@ impl NodeService {
             started_at: Some(self.started_at.to_proto()),
             partitions,
             disk_free_bytes: free_bytes(&self.data_dir).unwrap_or_default(),
+            nodes: peers.into_iter().map(cluster_node).collect(),
         })
+    }
+
+    /// Who follows a partition, and by how much they are behind its owner.
+    fn standbys(&self, peers: &BTreeMap<String, Seen>, status: &PartitionStatus, next: u64) -> Vec<v1::Standby> {
+        let others = peers.iter().filter_map(|(node_id, seen)| {
+            let there = of(seen, status.partition).filter(|there| there.follows)?;
+            Some(v1::Standby { node_id: node_id.clone(), lag: next.saturating_sub(there.next_command) })
+        });
+        let follows_here = status.state == PartitionState::Following;
+        let here = follows_here.then(|| {
+            let owner_has = elsewhere(peers, status.partition).map_or(next, |there| there.next_command);
+            v1::Standby { node_id: self.node_id.clone(), lag: owner_has.saturating_sub(next) }
+        });
+        let mut standbys: Vec<_> = others.chain(here).collect();
+        standbys.sort_by(|a, b| a.node_id.cmp(&b.node_id));
+        standbys
     }
 
     async fn command(
@@ -212,6 +239,32 @@ impl NodeService {
             });
         }
         Ok(v1::RebuildProjectionResponse { partitions })
+    }
+}
+
+/// What another node said of a partition.
+fn of(seen: &Seen, partition: PartitionId) -> Option<&NodePartition> {
+    seen.says.as_ref()?.partitions.iter().find(|there| there.partition == partition.0)
+}
+
+/// What the node that leads a partition said of it, if that is another node.
+fn elsewhere(peers: &BTreeMap<String, Seen>, partition: PartitionId) -> Option<&NodePartition> {
+    peers.values().filter_map(|seen| of(seen, partition)).filter(|there| there.leads).max_by_key(|there| there.epoch)
+}
+
+fn cluster_node((node_id, seen): (String, Seen)) -> v1::ClusterNode {
+    let says = seen.says.unwrap_or_default();
+    let count = |is: fn(&NodePartition) -> bool| {
+        u32::try_from(says.partitions.iter().filter(|partition| is(partition)).count()).unwrap_or(u32::MAX)
+    };
+    v1::ClusterNode {
+        node_id,
+        address: seen.address,
+        version: says.version.clone(),
+        reachable: seen.unanswered == 0 && !says.node_id.is_empty(),
+        leaving: says.leaving,
+        leads: count(|partition| partition.leads),
+        follows: count(|partition| partition.follows),
     }
 }
 

@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn every_key_is_explained() {
         let defaults: toml::Table = toml::to_string(&Config::default()).unwrap().parse().unwrap();
-        let optional = ["certificate", "private_key", "client_ca", "master_key_file", "key_file", "folder"];
+        let optional = ["certificate", "private_key", "client_ca", "ca", "master_key_file", "key_file", "folder"];
         let keys = defaults.values().filter_map(|section| section.as_table()).flat_map(|section| section.keys());
         for key in keys.map(String::as_str).chain(optional) {
             let shown = DEFAULTS

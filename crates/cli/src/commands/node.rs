@@ -40,12 +40,16 @@ fn show_status(status: &v1::GetStatusResponse) {
         if !partition.detail.is_empty() {
             state = format!("{state}: {}", partition.detail);
         }
+        let standby = |standby: &v1::Standby| format!("{} ({})", standby.node_id, standby.lag);
         [
             partition.partition.to_string(),
             state,
+            partition.owner_node_id.clone(),
+            partition.standbys.iter().map(standby).collect::<Vec<_>>().join(", "),
             partition.epoch.to_string(),
             partition.next_command.to_string(),
             partition.apply_lag.to_string(),
+            partition.dropped_records.to_string(),
             partition.parked_streams.to_string(),
             partition.open_effects.to_string(),
             partition.timers.to_string(),
@@ -53,9 +57,35 @@ fn show_status(status: &v1::GetStatusResponse) {
             short(&partition.head_hash),
         ]
     });
-    let header =
-        ["partition", "state", "epoch", "commands", "lag", "parked", "effects", "timers", "time of the log", "head"];
+    let header = [
+        "partition",
+        "state",
+        "owner",
+        "standbys (lag)",
+        "epoch",
+        "commands",
+        "lag",
+        "dropped",
+        "parked",
+        "effects",
+        "timers",
+        "time of the log",
+        "head",
+    ];
     output::table(header, rows);
+    if status.nodes.is_empty() {
+        return;
+    }
+    let nodes = status.nodes.iter().map(|node| {
+        let stands = match (node.reachable, node.leaving) {
+            (false, _) => "does not answer",
+            (true, true) => "is leaving",
+            (true, false) => "well",
+        };
+        let [leads, follows] = [node.leads, node.follows].map(|count| count.to_string());
+        [node.node_id.clone(), node.address.clone(), stands.to_owned(), leads, follows, node.version.clone()]
+    });
+    output::table(["other node", "address", "stands", "leads", "follows", "version"], nodes);
 }
 
 /// What became of a command.

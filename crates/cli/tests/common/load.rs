@@ -243,7 +243,10 @@ pub async fn compare_with_log(log: &dyn Log, asked: &HashMap<String, Option<Told
             Told::Rejected(_) => rejected += 1,
         }
     }
-    println!("{accepted} commands accepted, {rejected} rejected, {} decided in all, {dropped} records dropped", decided.len());
+    println!(
+        "{accepted} commands accepted, {rejected} rejected, {} decided in all, {dropped} records dropped",
+        decided.len()
+    );
     Counted { accepted, rejected, dropped }
 }
 

@@ -11,8 +11,8 @@ use daybook_log::Topic;
 use daybook_store::Building;
 use tokio::sync::oneshot;
 
-use super::Partition;
 use super::term::Ended;
+use super::{Broken, Partition};
 use crate::error::ReadError;
 
 /// Rows that are written at once while building.
@@ -82,6 +82,15 @@ impl Partition {
     /// Builds projections whose rows were folded by another version of the code, before anyone reads them.
     pub(super) async fn rebuild_outdated(&self, head: &Head) -> Result<(), Ended> {
         for projection in self.store.outdated() {
+            if projection == ProjectionId::SYSTEM {
+                // Its rows follow from the events of every domain: it cannot be folded by itself.
+                let detail = format!(
+                    "the rows that the loop of partition {} keeps were written by another release; nothing is lost; \
+                     delete the partition's store, then it is folded anew from the log",
+                    self.id
+                );
+                return Err(Ended::Broken(Broken { code: daybook_store::codes::STORE_FAILED, detail }));
+            }
             let building = Arc::clone(&self.store).build(projection)?;
             tracing::info!(
                 partition = self.id.0,

@@ -76,7 +76,11 @@ fn many(from: u64, to: u64, time: Duration) -> ExitCode {
                         return;
                     }
                     match run(seed) {
-                        Ok(report) => add(&mut total.lock().unwrap_or_else(|lock| lock.into_inner()), &report),
+                        Ok(report) => {
+                            let mut total = total.lock().unwrap_or_else(|lock| lock.into_inner());
+                            total.0 += 1;
+                            total.1.add(&report);
+                        }
                         Err(failure) => {
                             failed.store(true, Ordering::Relaxed);
                             eprintln!("{failure}");
@@ -102,16 +106,4 @@ fn many(from: u64, to: u64, time: Duration) -> ExitCode {
         sum.simulated_us / 3_600_000_000
     );
     if failed.load(Ordering::Relaxed) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
-}
-
-fn add((runs, sum): &mut (u64, Report), one: &Report) {
-    *runs += 1;
-    sum.decisions += one.decisions;
-    sum.takeovers += one.takeovers;
-    sum.dropped += one.dropped;
-    sum.faults += one.faults;
-    sum.answers += one.answers;
-    sum.looks += one.looks;
-    sum.effects += one.effects;
-    sum.simulated_us += one.simulated_us;
 }

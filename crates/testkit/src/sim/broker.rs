@@ -42,14 +42,17 @@ pub(super) struct Broker {
     wal: Vec<LaneId>,
     synced: usize,
     syncing: bool,
-    waiting: Vec<(usize, oneshot::Sender<Result<Offset, LogError>>, Offset)>,
+    waiting: Vec<(Done, Offset)>,
 }
+
+/// Whom to tell what became of an append.
+type Done = oneshot::Sender<Result<Offset, LogError>>;
 
 /// An append on its way.
 struct Append {
     bytes: Bytes,
     expires_us: i64,
-    done: oneshot::Sender<Result<Offset, LogError>>,
+    done: Done,
 }
 
 impl Broker {
@@ -157,7 +160,7 @@ pub(super) fn pump(sim: &mut Sim, node: usize, lane: LaneId) {
     }
 }
 
-fn acknowledge(sim: &mut Sim, done: oneshot::Sender<Result<Offset, LogError>>, result: Result<Offset, LogError>) {
+fn acknowledge(sim: &mut Sim, done: Done, result: Result<Offset, LogError>) {
     let wait = sim.delay();
     let told = move |_: &mut Sim| drop(done.send(result));
     sim.after(wait, Event::Call(Box::new(told)));
@@ -198,7 +201,7 @@ pub(super) fn sync(sim: &mut Sim) {
     sim.broker.syncing = false;
     let upto = sim.broker.wal.len();
     mark_synced(sim, upto);
-    for (_, done, offset) in std::mem::take(&mut sim.broker.waiting) {
+    for (done, offset) in std::mem::take(&mut sim.broker.waiting) {
         let _ = done.send(Ok(offset));
     }
 }
@@ -273,7 +276,7 @@ impl Log for NodeLog {
             if durability == Durability::WithNextSync {
                 return Appended::done(Ok(offset));
             }
-            sim.broker.waiting.push((self.node, done, offset));
+            sim.broker.waiting.push((done, offset));
             if !std::mem::replace(&mut sim.broker.syncing, true) {
                 let wait = sim.rng.i64(1..=SYNC_US);
                 sim.after(wait, Event::Sync);

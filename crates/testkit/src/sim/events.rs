@@ -29,7 +29,7 @@ pub(super) enum Event {
     /// Something between nodes arrives.
     Message(Message),
     /// An answer arrives at the node that asked.
-    Reply(usize, oneshot::Sender<Result<Outcome, SubmitError>>, Result<Outcome, SubmitError>),
+    Reply(u64, Box<Result<Outcome, SubmitError>>),
 }
 
 /// What is true of a node beside what runs in it.
@@ -45,6 +45,14 @@ pub(super) struct NodeFacts {
     pub(super) disk_full: bool,
 }
 
+/// A call from one node to another that is not answered. It is kept here and not by the task that answers it: in which
+/// order the tasks of a node that ends are dropped is not a function of the seed.
+pub(super) struct Call {
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) reply: oneshot::Sender<Result<Outcome, SubmitError>>,
+}
+
 /// What all parts of a world share.
 pub(super) struct Sim {
     pub(super) now_us: i64,
@@ -54,6 +62,8 @@ pub(super) struct Sim {
     pub(super) nodes: Vec<NodeFacts>,
     pub(super) broker: Broker,
     pub(super) oracle: Oracle,
+    /// Calls between nodes that are not answered.
+    asked: BTreeMap<u64, Call>,
     /// The longest way now.
     pub(super) delay_max_us: i64,
     /// The latest things that happened, for whoever looks at a failure.
@@ -94,6 +104,7 @@ impl Sim {
             nodes: vec![facts; nodes],
             broker,
             oracle,
+            asked: BTreeMap::new(),
             delay_max_us: i64::try_from(delay_max.as_micros()).unwrap_or(i64::MAX),
             story: VecDeque::new(),
             trace: 0xcbf2_9ce4_8422_2325,
@@ -114,6 +125,21 @@ impl Sim {
     /// How long the next message takes.
     pub(super) fn delay(&mut self) -> i64 {
         self.rng.i64(1..=self.delay_max_us.max(1))
+    }
+
+    /// Keeps a call until it is answered.
+    pub(super) fn keep(&mut self, call: Call) -> u64 {
+        self.next_event += 1;
+        self.asked.insert(self.next_event, call);
+        self.next_event
+    }
+
+    /// A node is gone, and with it the connections on which others wait for its answers.
+    pub(super) fn hang_up(&mut self, node: usize) {
+        let broken: Vec<_> = self.asked.iter().filter(|(_, call)| call.to == node).map(|(asked, _)| *asked).collect();
+        for asked in broken {
+            self.asked.remove(&asked);
+        }
     }
 
     /// Moves on to the next thing that happens, but not beyond `until_us`. A message between nodes is for the world to
@@ -147,13 +173,14 @@ impl Sim {
             Event::Visible(node, lane, upto) => super::broker::visible(self, node, lane, upto),
             Event::Call(call) => call(self),
             Event::Message(message) => return Some(message),
-            Event::Reply(node, reply, outcome) => {
-                if self.nodes[node].linked {
-                    let _ = reply.send(outcome);
-                } else {
-                    self.after(100_000, Event::Reply(node, reply, outcome));
+            Event::Reply(asked, outcome) => match self.asked.get(&asked) {
+                Some(call) if !self.nodes[call.from].linked => self.after(100_000, Event::Reply(asked, outcome)),
+                _ => {
+                    if let Some(call) = self.asked.remove(&asked) {
+                        let _ = call.reply.send(*outcome);
+                    }
                 }
-            }
+            },
         }
         None
     }

@@ -11,7 +11,7 @@ use super::events::{Event, Shared};
 /// Something that one node sends to another.
 pub(super) enum Message {
     /// A command to be decided there.
-    Submit { from: usize, to: usize, record: CommandRecord, reply: oneshot::Sender<Result<Outcome, SubmitError>> },
+    Submit { from: usize, to: usize, record: Box<CommandRecord>, reply: oneshot::Sender<Result<Outcome, SubmitError>> },
     /// A node asks another who leads what, as far as that one knows.
     Gossip { from: usize, to: usize },
 }
@@ -46,7 +46,7 @@ impl Peers for NodePeers {
         let mut sim = self.shared.lock();
         if let Some(to) = node_at(address).filter(|to| *to < sim.nodes.len()) {
             let wait = sim.delay();
-            let message = Message::Submit { from: self.node, to, record: record.clone(), reply };
+            let message = Message::Submit { from: self.node, to, record: Box::new(record.clone()), reply };
             sim.after(wait, Event::Message(message));
         }
         sim.after(ANSWER_TIMEOUT_US, Event::Wake(timeout));

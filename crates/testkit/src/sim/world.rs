@@ -32,7 +32,7 @@ use super::broker::{Broker, LaneId};
 use super::clients::{Ask, Client, Op, in_short, record};
 use super::clock::NodeClock;
 use super::disk::{Disks, NodeStores};
-use super::events::{Event, Shared, Sim};
+use super::events::{Call, Event, Shared, Sim};
 use super::network::{Message, NodePeers, address};
 use super::oracle::{Fixture, Oracle};
 use super::plan::{AppendRates, Fault, Plan};
@@ -68,6 +68,20 @@ pub struct Report {
     pub simulated_us: i64,
     /// A hash of all that happened: the same for the same seed.
     pub trace: u64,
+}
+
+impl Report {
+    /// Sums up; the trace of several runs means nothing.
+    pub fn add(&mut self, one: &Self) {
+        self.decisions += one.decisions;
+        self.takeovers += one.takeovers;
+        self.dropped += one.dropped;
+        self.faults += one.faults;
+        self.answers += one.answers;
+        self.looks += one.looks;
+        self.effects += one.effects;
+        self.simulated_us += one.simulated_us;
+    }
 }
 
 /// A run in which something was not as it must be.
@@ -220,7 +234,7 @@ impl World {
         loop {
             steps += 1;
             self.step()?;
-            if steps % 64 == 0 {
+            if steps.is_multiple_of(64) {
                 self.unpark();
                 if self.is_quiet() {
                     break;
@@ -450,6 +464,7 @@ impl World {
         self.nodes[node].stopping = None;
         let mut sim = self.shared.lock();
         let sim = &mut *sim;
+        sim.hang_up(node);
         Broker::node_gone(sim, node, machine_failed);
         self.nodes[node].disks.crash(&mut sim.rng);
         self.nodes[node].starts_us = sim.now_us + sim.rng.i64(1_000..2_000_000);
@@ -646,12 +661,13 @@ impl World {
                     }
                     return;
                 };
+                let asked = self.shared.lock().keep(Call { from, to, reply });
                 let (node, shared) = (Arc::clone(&running.node), self.shared.clone());
                 running.runtime.spawn(async move {
                     let outcome = node.submit_here(&record).await;
                     let mut sim = shared.lock();
                     let wait = sim.delay();
-                    sim.after(wait, Event::Reply(from, reply, outcome));
+                    sim.after(wait, Event::Reply(asked, Box::new(outcome)));
                 });
             }
             Message::Gossip { from, to } => {
