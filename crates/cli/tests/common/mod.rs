@@ -32,6 +32,11 @@ pub struct Served {
 impl Served {
     /// Starts a development node on a data folder and waits until it is ready.
     pub fn start(data: &Path, arguments: &[&str]) -> Self {
+        Self::start_in(&[], data, arguments)
+    }
+
+    /// The same with more in its environment.
+    pub fn start_in(environment: &[(&str, String)], data: &Path, arguments: &[&str]) -> Self {
         let ready = data.with_extension("ready");
         let _ = std::fs::remove_file(&ready);
         let log = std::fs::OpenOptions::new().create(true).append(true).open(data.with_extension("log")).unwrap();
@@ -41,6 +46,7 @@ impl Served {
             .arg("--ready-file")
             .arg(&ready)
             .args(arguments)
+            .envs(environment.iter().map(|(name, value)| (*name, value.as_str())))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -133,7 +139,7 @@ pub fn text_of(output: Output, arguments: &[&str]) -> String {
 }
 
 /// The last of what a node said.
-fn tail(data: &Path) -> String {
+pub fn tail(data: &Path) -> String {
     let text = std::fs::read_to_string(data.with_extension("log")).unwrap_or_default();
     let lines: Vec<_> = text.lines().rev().take(20).collect();
     lines.into_iter().rev().collect::<Vec<_>>().join("\n")
