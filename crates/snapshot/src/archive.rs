@@ -3,6 +3,7 @@
 use daybook_kernel::chain::Head;
 use daybook_kernel::hash::Hash;
 use daybook_kernel::id::{Epoch, Offset, PartitionId};
+use daybook_kernel::record::{DecisionRecord, RecordBody};
 use daybook_log::{Log, LogError, Topic};
 use daybook_segments::segment::Draft;
 use daybook_segments::{HeadEntry, Manifest};
@@ -92,12 +93,35 @@ pub async fn archive(log: &dyn Log, archived: &ArchivedLog, cut: &Cut, trim: boo
         complete(&mut manifest, log);
         archived.put_manifest(&manifest).await?;
     }
-    // Only what the archive says now is let go of, and never what the snapshot needs.
-    if trim && head.next_record <= cut.record {
-        log.trim(Topic::Decisions, partition, head.next_record).await?;
-        log.trim(Topic::Commands, partition, head.next_command).await?;
+    if trim {
+        let_go(log, &head, cut).await?;
     }
     Ok(Archived { partition, records, decisions_next: head.next_record, commands_next: head.next_command })
+}
+
+/// Lets go of what is in the archive and before the cut.
+async fn let_go(log: &dyn Log, archived: &Head, cut: &Cut) -> Result<(), SnapshotError> {
+    let partition = cut.partition;
+    let decisions = archived.next_record.min(cut.before);
+    let mut commands = archived.next_command;
+    // An earlier run archived more than is to go now. The first batch after the cut names the first command that stays;
+    // those that do not count can only name earlier ones.
+    let mut at = decisions.max(log.bounds(Topic::Decisions, partition).await?.first);
+    if at < archived.next_record {
+        let mut reader = log.reader(Topic::Decisions, partition, at)?;
+        while at < archived.next_record {
+            for record in reader.next().await? {
+                at = record.offset.next();
+                let batch = DecisionRecord::read(record.bytes).ok().map(|record| record.body);
+                if let Some(RecordBody::Batch { first_command, .. }) = batch {
+                    commands = commands.min(first_command);
+                }
+            }
+        }
+    }
+    log.trim(Topic::Decisions, partition, decisions).await?;
+    log.trim(Topic::Commands, partition, commands).await?;
+    Ok(())
 }
 
 /// A manifest names both topics of every partition, and where each chain ends.
