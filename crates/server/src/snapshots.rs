@@ -80,6 +80,8 @@ pub(crate) async fn restore_missing(
 pub(crate) async fn take_for_ever(config: Config, snapshots: Snapshots, node: Arc<Node>) {
     let every = config.snapshots.every_seconds;
     tracing::info!(url = snapshots.url(), every_seconds = every.as_secs(), "snapshots are taken");
+    // What a killed process left: the stores are open here, so nobody else copies them now.
+    let _ = std::fs::remove_dir_all(snapshot_scratch(&config.node.data_dir));
     // Where each partition stood when it was looked at last.
     let mut seen = BTreeMap::new();
     // The first come soon, however long the others are apart: a node that is often restarted takes some as well.
