@@ -11,6 +11,7 @@ use std::process::Output;
 use std::time::{Duration, Instant};
 
 use common::{Served, daybook, text_of};
+use daybook_testkit::kafka::Broker;
 use daybook_testkit::s3::{BUCKET, S3Server, files_below};
 use serde_json::Value;
 
@@ -174,6 +175,15 @@ fn archive_and_log_are_read_as_one(place: &Place) {
     assert!(place.firsts().iter().all(|first| *first == 0));
     fs::write(place.config(), &own).unwrap();
 
+    // More is archived than is let go of: what is to stay, stays.
+    place.text(&["log", "archive", "--trim", "--keep", "1"]);
+    place.configure(&url, "");
+    let topics = place.json(&["log", "topics"]);
+    for topic in topics["topics"].as_array().unwrap().iter().filter(|topic| topic["topic"] == "decisions") {
+        assert_eq!(topic["first"].as_u64().unwrap() + 1, topic["next"].as_u64().unwrap(), "{topics}");
+    }
+    fs::write(place.config(), &own).unwrap();
+    assert_eq!(place.json(&["log", "verify"]), before.0);
     place.text(&["log", "archive", "--trim"]);
     place.configure(&url, "");
     let firsts = place.firsts();
@@ -203,6 +213,8 @@ fn archive_and_log_are_read_as_one(place: &Place) {
     node.stop();
     assert!(place.text(&["replay", "verify"]).contains(" 0 came out differently"));
 
+    assert!(!place.text(&["doctor"]).contains("LOG_TRIMMED"), "what is archived is not missing");
+
     // What is wrong with the archive is told by name.
     let segment = place.segment("0000-decisions-");
     let name = segment.file_name().unwrap().to_str().unwrap().to_owned();
@@ -227,6 +239,36 @@ fn a_trimmed_log_with_its_archive_in_a_folder_is_verified_replayed_and_audited_l
 #[test]
 fn a_trimmed_log_with_its_archive_on_s3_is_verified_replayed_and_audited_like_the_whole_one() {
     archive_and_log_are_read_as_one(&Place::on_s3());
+}
+
+/// A log on Kafka can be trimmed while a node serves.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trimmed_log_on_kafka_is_read_through_its_archive() {
+    let broker = Broker::start().await.unwrap();
+    let mut place = Place::in_a_folder();
+    place.environment.push(("DAYBOOK_LOG__URL", format!("kafka://{}", broker.address())));
+    tokio::task::block_in_place(|| {
+        let node = place.serve();
+        work(&node, "one");
+        eventually("snapshots are taken", || place.json(&["snapshot", "list"]).as_array().unwrap().len() >= 2);
+        place.text(&["log", "archive", "--trim"]);
+        let own = fs::read_to_string(place.config()).unwrap();
+        place.configure("", "");
+        assert!(place.firsts().iter().any(|first| *first > 0));
+        fs::write(place.config(), &own).unwrap();
+        assert!(place.firsts().iter().all(|first| *first == 0));
+        // It learns that the log was trimmed when it reads the beginning.
+        node.text(&["projection", "rebuild", "legal_hold"]);
+        work(&node, "two");
+        node.kill();
+        assert!(place.text(&["replay", "verify"]).contains(" 0 came out differently"));
+        place.lose_the_stores();
+        let node = place.serve();
+        assert!(place.said().contains("restored from a snapshot"), "{}", place.said());
+        let holds = node.text(&["hold", "list"]);
+        assert!(holds.contains("one") && holds.contains("two"), "{holds}");
+        node.stop();
+    });
 }
 
 #[test]
