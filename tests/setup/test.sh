@@ -80,10 +80,21 @@ if [ -z "$failed" ]; then
         # By name: what needs a broker has "kafka" in its name.
         without_kafka=yes
     fi
+    without_s3=
+    if set_up s3; then
+        export DAYBOOK_S3_SERVER=$found
+    else
+        skip "tests on a real S3 server" "$reason"
+        # By name: what needs one has "s3" in its name.
+        without_s3=yes
+    fi
+    skipped_by_name=()
+    [ -z "$without_kafka" ] || skipped_by_name+=(--skip kafka)
+    [ -z "$without_s3" ] || skipped_by_name+=(--skip s3)
     # Tests that cannot run on this machine write their name and the reason here.
     export DAYBOOK_SKIPPED_FILE=$scratch/skipped
     touch "$DAYBOOK_SKIPPED_FILE"
-    check "tests" cargo test --workspace --no-fail-fast ${locked:+"$locked"} ${without_kafka:+-- --skip kafka}
+    check "tests" cargo test --workspace --no-fail-fast ${locked:+"$locked"} -- "${skipped_by_name[@]}"
     while IFS= read -r line; do
         skip "${line%%: *}" "${line#*: }"
     done <"$DAYBOOK_SKIPPED_FILE"

@@ -53,6 +53,32 @@ mod embedded {
     daybook_testkit::log_conformance_suite!(ready(EmbeddedLogs(tempfile::tempdir().unwrap())));
 }
 
+/// A log with an archive in which nothing is yet is a log like any other.
+mod through_an_archive {
+    use daybook_snapshot::{ArchivedLog, Objects, S3Options, ThroughArchive};
+
+    use super::*;
+
+    struct ThroughLogs(tempfile::TempDir);
+
+    impl Logs for ThroughLogs {
+        fn open(&self, name: &str, partitions: u32) -> BoxFuture<'_, Result<Arc<dyn Log>, LogError>> {
+            let options = EmbeddedOptions {
+                folder: self.0.path().join(name),
+                name: name.to_owned(),
+                partitions,
+                recovery: Recovery::Strict,
+            };
+            let objects = Objects::open(&format!("file://{}", self.0.path().display()), &S3Options::default()).unwrap();
+            let archived = ArchivedLog::new(objects, "archived", partitions);
+            let log = EmbeddedLog::open(options, &Memory::default());
+            ready(log.map(|log| Arc::new(ThroughArchive::new(Arc::new(log), archived)) as Arc<dyn Log>)).boxed()
+        }
+    }
+
+    daybook_testkit::log_conformance_suite!(ready(ThroughLogs(tempfile::tempdir().unwrap())));
+}
+
 mod kafka {
     use super::*;
 

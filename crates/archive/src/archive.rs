@@ -8,10 +8,11 @@ use bytes::Bytes;
 use daybook_kernel::hash::Hash;
 use daybook_kernel::id::{Offset, PartitionId};
 use daybook_log::{Appended, Bounds, Durability, Log, LogError, LogReader, Record, Topic};
+use daybook_segments::{Lane, Manifest, Segment};
 use futures_util::future::{BoxFuture, FutureExt, ready};
 
-use crate::manifest::{Lane, Manifest, Segment};
-use crate::{ArchiveError, segment};
+use crate::ArchiveError;
+use crate::files::read_manifest;
 
 /// An archive in a folder. A [`Log`] that is only read: appending and trimming fail, and a reader that gets to the end
 /// is told that the log is closed.
@@ -24,7 +25,7 @@ pub struct Archive {
 impl Archive {
     /// Opens a finished archive. Its files are checked as they are read; [`Archive::check`] reads them all.
     pub fn open(folder: &Path) -> Result<Self, ArchiveError> {
-        Ok(Self::of(Manifest::read(folder)?, folder))
+        Ok(Self::of(read_manifest(folder)?, folder))
     }
 
     pub(crate) fn of(manifest: Manifest, folder: &Path) -> Self {
@@ -47,14 +48,7 @@ impl Archive {
     fn read_segment(&self, segment: &Segment) -> Result<Vec<Record>, String> {
         let file = self.folder.join(&segment.file);
         let bytes = fs::read(&file).map_err(|error| format!("{}: {error}", segment.file))?;
-        if bytes.len() as u64 != segment.bytes {
-            return Err(format!("{} has {} bytes and not {}", segment.file, bytes.len(), segment.bytes));
-        }
-        if blake3::hash(&bytes).to_hex().as_str() != segment.blake3 {
-            return Err(format!("{} has not the checksum that the manifest says", segment.file));
-        }
-        segment::read(Bytes::from(bytes), segment.first, segment.records)
-            .map_err(|what| format!("{}: {what}", segment.file))
+        segment.read(Bytes::from(bytes))
     }
 
     /// Where the chain of a partition ends; `None` when its beginning was trimmed away.

@@ -7,10 +7,11 @@ use daybook_kernel::chain::Head;
 use daybook_kernel::id::{Offset, PartitionId};
 use daybook_log::{Bounds, Log, Topic};
 use daybook_replay::Progress;
+use daybook_segments::segment::Draft;
+use daybook_segments::{HeadEntry, Lane, Manifest, Segment};
 
-use crate::manifest::{FORMAT, HeadEntry, Lane, Manifest, Segment, VERSION, segment_file, sync_folder, write_synced};
+use crate::files::{sync_folder, write_manifest, write_synced};
 use crate::patience::bounds;
-use crate::segment::Draft;
 use crate::{Archive, ArchiveError};
 
 /// Writes a log into a folder, which must be new or empty, and checks what was written. Whatever is appended meanwhile
@@ -20,15 +21,7 @@ use crate::{Archive, ArchiveError};
 /// A failed export leaves a folder without a manifest, which nothing reads: remove it and start again.
 pub async fn export(log: &dyn Log, folder: &Path, progress: &dyn Progress) -> Result<Archive, ArchiveError> {
     make_empty_folder(folder)?;
-    let mut manifest = Manifest {
-        format: FORMAT.to_owned(),
-        version: VERSION,
-        written_by: concat!("daybook ", env!("CARGO_PKG_VERSION")).to_owned(),
-        log: log.name().to_owned(),
-        partitions: log.partitions(),
-        heads: Vec::new(),
-        lanes: Vec::new(),
-    };
+    let mut manifest = Manifest::new(log.name(), log.partitions());
     for partition in (0..log.partitions()).map(PartitionId) {
         // Decisions first: the commands that they answer are on the log by then.
         let decisions = bounds(log, Topic::Decisions, partition).await?;
@@ -51,7 +44,7 @@ pub async fn export(log: &dyn Log, folder: &Path, progress: &dyn Progress) -> Re
     sync_folder(folder)?;
     let archive = Archive::of(manifest, folder);
     archive.check(progress).await?;
-    archive.manifest().write(folder)?;
+    write_manifest(archive.manifest(), folder)?;
     Ok(archive)
 }
 
@@ -84,7 +77,7 @@ impl Writer<'_> {
             next: bounds.next.0,
             segments: Vec::new(),
         };
-        let (mut next, mut draft) = (bounds.first, Draft::new(bounds.first));
+        let (mut next, mut draft) = (bounds.first, Draft::new(self.topic, self.partition.0, bounds.first));
         let mut reader = self.log.reader(self.topic, self.partition, next)?;
         while next < bounds.next {
             let records = reader.next().await?;
@@ -97,7 +90,9 @@ impl Writer<'_> {
                     let _ = head.offer(record.offset, record.bytes);
                 }
                 if draft.is_full() {
-                    lane.segments.push(self.close(std::mem::replace(&mut draft, Draft::new(next)))?);
+                    lane.segments.push(
+                        self.close(std::mem::replace(&mut draft, Draft::new(self.topic, self.partition.0, next)))?,
+                    );
                 }
             }
         }
@@ -108,12 +103,9 @@ impl Writer<'_> {
     }
 
     fn close(&self, draft: Draft) -> Result<Segment, ArchiveError> {
-        let (first, records) = (draft.first.0, draft.records);
-        let bytes = draft.into_bytes();
-        let name = segment_file(self.topic, self.partition.0, first);
-        let file: PathBuf = self.folder.join(&name);
+        let (segment, bytes) = draft.close();
+        let file: PathBuf = self.folder.join(&segment.file);
         write_synced(&file, &bytes)?;
-        let blake3 = blake3::hash(&bytes).to_hex().to_string();
-        Ok(Segment { file: name, first, records, bytes: bytes.len() as u64, blake3 })
+        Ok(segment)
     }
 }

@@ -35,13 +35,12 @@ mod archive;
 mod check;
 mod error;
 mod export;
+mod files;
 mod import;
-mod manifest;
 mod patience;
-mod segment;
 
 pub use archive::Archive;
+pub use daybook_segments::{HeadEntry, Lane, MANIFEST, Manifest, Segment};
 pub use error::ArchiveError;
 pub use export::export;
 pub use import::{Import, Imported, import};
-pub use manifest::{HeadEntry, Lane, MANIFEST, Manifest, Segment};

@@ -96,6 +96,9 @@ pub(crate) enum Command {
     /// Read the log again
     #[command(subcommand)]
     Replay(Replay),
+    /// Snapshots of the partitions' states in an object store
+    #[command(subcommand)]
+    Snapshot(Snapshot),
     /// Projections of the node
     #[command(subcommand)]
     Projection(Projection),
@@ -701,6 +704,21 @@ pub(crate) enum Log {
         /// The folder of an export
         folder: PathBuf,
     },
+    /// Copy the beginning of the log, up to the oldest kept snapshot, into the archive that archive.url names
+    Archive {
+        /// Only this partition
+        #[arg(long)]
+        partition: Option<u32>,
+        /// Only decisions before this offset, and the commands that they decide
+        #[arg(long, value_name = "OFFSET", requires = "partition")]
+        before: Option<u64>,
+        /// Leave the latest so many decision records of each partition in the log
+        #[arg(long, value_name = "N", conflicts_with = "before")]
+        keep: Option<u64>,
+        /// Let go of what is archived, once it was read back; on the embedded log no node may run
+        #[arg(long)]
+        trim: bool,
+    },
     /// Write down where the chain of every partition stands, signed
     Checkpoint {
         /// Sign with this key: PKCS#8 in PEM, or a seed of 32 bytes
@@ -741,6 +759,37 @@ pub(crate) enum Replay {
         /// Compare with the state of the running node, row by row
         #[arg(long, conflicts_with_all = ["until_offset", "until_time"])]
         compare: bool,
+    },
+}
+
+/// Snapshots of the partitions' states, in the object store that snapshots.url names. A node that serves takes them by
+/// itself.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Snapshot {
+    /// List them, newest first
+    List {
+        /// Only of this partition
+        #[arg(long)]
+        partition: Option<u32>,
+        /// Read every file and compare its checksum
+        #[arg(long)]
+        check: bool,
+    },
+    /// Take one of each partition of a node that is stopped
+    Take {
+        /// Only of this partition
+        #[arg(long)]
+        partition: Option<u32>,
+    },
+    /// Restore the newest whole one of each partition whose store is missing; no node may run. A node that starts does the
+    /// same by itself
+    Restore {
+        /// Only this partition
+        #[arg(long)]
+        partition: Option<u32>,
+        /// Into this folder instead of the data folder, below the partition's number
+        #[arg(long, value_name = "FOLDER")]
+        into: Option<PathBuf>,
     },
 }
 

@@ -101,6 +101,18 @@ impl From<daybook_archive::ArchiveError> for Failure {
     }
 }
 
+impl From<daybook_snapshot::SnapshotError> for Failure {
+    fn from(error: daybook_snapshot::SnapshotError) -> Self {
+        Self::coded(error.code(), error)
+    }
+}
+
+impl From<daybook_store::StoreError> for Failure {
+    fn from(error: daybook_store::StoreError) -> Self {
+        Self::coded(error.code(), error)
+    }
+}
+
 impl From<daybook_checkpoint::CheckpointError> for Failure {
     fn from(error: daybook_checkpoint::CheckpointError) -> Self {
         Self::coded(error.code(), error)

@@ -13,6 +13,7 @@ use daybook_rocks::Memory;
 use daybook_server::config::Config;
 use daybook_server::data_dir::log_folder;
 use daybook_server::serve::open_log;
+use daybook_server::snapshots::through_archive;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::failure::{Failure, Outcome};
@@ -25,11 +26,28 @@ pub(crate) enum ReadableLog {
     Kafka(Arc<dyn Log>),
     /// In the folder of an export.
     Archive(Archive),
+    /// One of the above with its archived beginning, read as one.
+    Through {
+        /// Both together.
+        log: Arc<dyn Log>,
+        /// The log itself.
+        below: Box<ReadableLog>,
+    },
 }
 
 impl ReadableLog {
-    /// Opens the log; `scratch` is a folder for what reading beside a writer needs.
+    /// Opens the log, with its archived beginning where one is configured; `scratch` is a folder for what reading beside a
+    /// writer needs.
     pub(crate) async fn open(config: &Config, scratch: &Path, memory: &Memory) -> Outcome<Self> {
+        let below = Self::open_without_archive(config, scratch, memory).await?;
+        if config.archive.url.is_empty() {
+            return Ok(below);
+        }
+        Ok(Self::Through { log: through_archive(config, below.log())?, below: Box::new(below) })
+    }
+
+    /// Opens the log, and only what itself still has.
+    pub(crate) async fn open_without_archive(config: &Config, scratch: &Path, memory: &Memory) -> Outcome<Self> {
         if config.log.kafka_brokers().is_some() {
             // Reading must not create anything.
             let mut config = config.clone();
@@ -47,6 +65,7 @@ impl ReadableLog {
             Self::Embedded(log) => Arc::clone(log) as Arc<dyn Log>,
             Self::Kafka(log) => Arc::clone(log),
             Self::Archive(archive) => Arc::new(archive.clone()),
+            Self::Through { log, .. } => Arc::clone(log),
         }
     }
 
@@ -55,6 +74,7 @@ impl ReadableLog {
         match self {
             Self::Embedded(log) => Ok(log.catch_up()?),
             Self::Kafka(_) | Self::Archive(_) => Ok(()),
+            Self::Through { below, .. } => below.catch_up(),
         }
     }
 }

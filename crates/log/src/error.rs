@@ -113,7 +113,11 @@ pub enum LogError {
     )]
     KeyInvalid,
     /// It has been trimmed away.
-    #[error("{topic} of partition {partition} starts at offset {first}; what came before was trimmed away")]
+    #[error(
+        "{topic} of partition {partition} starts at offset {first}; what came before was trimmed away; nothing is lost where \
+         it was archived or a snapshot stands beyond it: set archive.url to read through the archive, or move the \
+         partition's store away and start the node with snapshots.url"
+    )]
     Trimmed {
         /// The topic.
         topic: Topic,
@@ -121,6 +125,12 @@ pub enum LogError {
         partition: PartitionId,
         /// What is left.
         first: Offset,
+    },
+    /// What was archived of it is missing, or not what was written.
+    #[error("{what}")]
+    ArchiveDamaged {
+        /// Which segment, and how.
+        what: String,
     },
     /// It is not there yet.
     #[error("{topic} of partition {partition} ends before offset {next}; offset {asked} was asked for")]
@@ -162,6 +172,7 @@ impl LogError {
             Self::TooLarge { .. } => codes::RECORD_TOO_LARGE,
             Self::KeyInvalid => daybook_kernel::code::INVALID_ARGUMENT,
             Self::Trimmed { .. } => codes::LOG_TRIMMED,
+            Self::ArchiveDamaged { .. } => codes::ARCHIVE_DAMAGED,
             Self::BeyondEnd { .. } => codes::BEYOND_END_OF_LOG,
             Self::WrongSettings { .. } => codes::TOPIC_SETTINGS_WRONG,
         }

@@ -43,6 +43,12 @@ pub struct Config {
     pub keys: KeysConfig,
     /// Signed checkpoints.
     pub checkpoints: CheckpointsConfig,
+    /// Snapshots of the partitions' states.
+    pub snapshots: SnapshotsConfig,
+    /// The archived beginning of the log.
+    pub archive: ArchiveConfig,
+    /// How the object stores of both are reached.
+    pub objects: ObjectsConfig,
     /// Limits.
     pub limits: LimitsConfig,
     /// Logs and traces.
@@ -254,6 +260,43 @@ pub struct CheckpointsConfig {
     pub folder: Option<PathBuf>,
 }
 
+/// Snapshots of the partitions' states, taken while the node serves and restored where a store is missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SnapshotsConfig {
+    /// Where they are: "file:///FOLDER", "s3://BUCKET/PREFIX". Empty: none are taken.
+    pub url: String,
+    /// How often one is taken of each partition that has moved on.
+    #[serde(with = "seconds")]
+    pub every_seconds: Duration,
+    /// How many of each partition are kept; at least 3.
+    pub keep: usize,
+}
+
+impl Default for SnapshotsConfig {
+    fn default() -> Self {
+        Self { url: String::new(), every_seconds: Duration::from_secs(3_600), keep: daybook_snapshot::KEEP_MIN }
+    }
+}
+
+/// The archived beginning of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ArchiveConfig {
+    /// Where it is: "file:///FOLDER", "s3://BUCKET/PREFIX". Empty: there is none.
+    pub url: String,
+}
+
+/// How S3 is reached. Credentials come from the environment, as for every S3 client: AWS_ACCESS_KEY_ID and so on.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ObjectsConfig {
+    /// URL of an S3 service other than Amazon's.
+    pub endpoint: String,
+    /// The region.
+    pub region: String,
+}
+
 /// Limits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -369,6 +412,17 @@ impl Config {
         if !self.checkpoints.every_seconds.is_zero() && self.checkpoints.key_file.is_none() {
             return wrong("checkpoints.every_seconds needs checkpoints.key_file");
         }
+        for (key, url) in [("snapshots.url", &self.snapshots.url), ("archive.url", &self.archive.url)] {
+            if !(url.is_empty() || url.starts_with("file:///") || url.starts_with("s3://")) {
+                return wrong(&format!("{key} must be \"file:///FOLDER\" or \"s3://BUCKET/PREFIX\""));
+            }
+        }
+        if self.snapshots.keep < daybook_snapshot::KEEP_MIN {
+            return wrong("snapshots.keep must be at least 3: a damaged snapshot must have older ones behind it");
+        }
+        if self.snapshots.every_seconds.is_zero() {
+            return wrong("snapshots.every_seconds must be at least 1; an empty snapshots.url switches snapshots off");
+        }
         if self.limits.command_kib == 0 || self.limits.command_kib > 1_024 {
             return wrong("limits.command_kib must be 1 to 1024");
         }
@@ -451,6 +505,9 @@ mod tests {
             ("DAYBOOK_LOG__URL", "postgres://x", "log.url"),
             ("DAYBOOK_TLS__CERTIFICATE", "x.pem", "tls.private_key"),
             ("DAYBOOK_CHECKPOINTS__EVERY_SECONDS", "60", "checkpoints.key_file"),
+            ("DAYBOOK_SNAPSHOTS__KEEP", "1", "snapshots.keep"),
+            ("DAYBOOK_SNAPSHOTS__URL", "/mnt/folder", "file:///FOLDER"),
+            ("DAYBOOK_ARCHIVE__URL", "ftp://x", "archive.url"),
         ] {
             let error = Config::load(None, env(name, value)).unwrap_err().to_string();
             assert!(error.contains(says), "{name}={value}: {error}");

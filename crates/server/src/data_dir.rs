@@ -20,6 +20,11 @@ pub fn store_folder(data_dir: &Path, partition: PartitionId) -> PathBuf {
     data_dir.join("store").join(format!("{:04}", partition.0))
 }
 
+/// Where copies of stores lie while snapshots of them are taken: on the disk of the stores, so that they are hard links.
+pub fn snapshot_scratch(data_dir: &Path) -> PathBuf {
+    data_dir.join("snapshot-scratch")
+}
+
 /// Where the key ring lies.
 pub fn keys_folder(data_dir: &Path) -> PathBuf {
     data_dir.join("keys")

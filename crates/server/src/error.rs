@@ -64,6 +64,7 @@ pub fn every_code(registry: &Registry) -> Vec<Code> {
         .chain(daybook_runtime::codes::ALL)
         .chain(daybook_privacy::codes::ALL)
         .chain(daybook_checkpoint::codes::ALL)
+        .chain(daybook_snapshot::codes::ALL)
         .copied()
         .collect();
     all.sort_by_key(|code| code.name);

@@ -9,6 +9,7 @@
 //! | [`http`] | gRPC and JSON on one port, by one table of methods |
 //! | [`node_service`] | what a node says of itself |
 //! | `checkpoints` | signed checkpoints, written while it serves |
+//! | [`snapshots`] | snapshots taken while it serves and restored when it starts; the log with its archive |
 //! | [`telemetry`] | logs, metrics, traces |
 //! | [`serve`] | all of it put together |
 //!
@@ -23,6 +24,7 @@ pub mod error;
 pub mod http;
 pub mod node_service;
 pub mod serve;
+pub mod snapshots;
 pub mod telemetry;
 
 mod bootstrap;

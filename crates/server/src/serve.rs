@@ -24,6 +24,7 @@ use daybook_runtime::{
     Clock, EffectHandlers, Limits, NoPeers, Node, NodeOptions, PartitionState, Peers, Role, Roles, SubmitError,
     SystemClock,
 };
+use daybook_snapshot::SnapshotError;
 use daybook_store::{RocksStores, StoreError};
 use http::StatusCode;
 use hyper_util::rt::TokioTimer;
@@ -46,6 +47,7 @@ use crate::error::{CallError, codes};
 use crate::http::{App, router, tls_server_config};
 use crate::key_ring;
 use crate::node_service::NodeService;
+use crate::snapshots;
 
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +85,12 @@ impl From<SubmitError> for StartError {
 
 impl From<CheckpointError> for StartError {
     fn from(error: CheckpointError) -> Self {
+        Self { code: error.code(), message: error.to_string() }
+    }
+}
+
+impl From<SnapshotError> for StartError {
+    fn from(error: SnapshotError) -> Self {
         Self { code: error.code(), message: error.to_string() }
     }
 }
@@ -135,8 +143,12 @@ impl Running {
         let checkpoints = Checkpoints::of(&config)?;
         let memory = Memory::new(config.store.cache_mib << 20, config.store.write_buffer_mib << 20);
         let authenticator = authenticator(&config).await?;
-        let log = open_log(&config, &memory).await?;
+        let log = snapshots::through_archive(&config, open_log(&config, &memory).await?)?;
         let keys = key_ring::open(&config, || master_key(&config), &*log, &memory).await?;
+        let snapshots = snapshots::snapshots(&config)?;
+        if let Some(snapshots) = &snapshots {
+            snapshots::restore_missing(&config, snapshots, &*log).await?;
+        }
 
         let registry = daybook_domains::registry();
         let authority: Arc<dyn Authority> = Arc::new(Cedar::new());
@@ -225,6 +237,8 @@ impl Running {
             .into_axum_router()
             .reset_fallback();
         background.extend([watching, tokio::spawn(report(Arc::clone(&node), reporter, services))]);
+        background
+            .extend(snapshots.map(|it| tokio::spawn(snapshots::take_for_ever(config.clone(), it, Arc::clone(&node)))));
         background.extend(checkpoints.map(|it| tokio::spawn(checkpoints::write_for_ever(it, Arc::clone(&node)))));
 
         let (address, metrics_address) = (local(&listener)?, local(&metrics_listener)?);

@@ -1,5 +1,6 @@
 //! The contract of a partition's state.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use daybook_kernel::chain::Head;
@@ -29,6 +30,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// Makes everything durable, so that the next start has little to catch up with.
     fn flush(&self) -> Result<(), StoreError>;
+
+    /// Writes a copy of the state into a folder that must not exist yet: what some commit left, whole, whatever is
+    /// committed meanwhile. A store opened in that folder stands where the copy stands. A store that does not lie on a
+    /// disk has nothing to copy, and says so.
+    fn copy_to(&self, folder: &Path) -> Result<(), StoreError> {
+        Err(StoreError::Failed(format!("this store cannot be copied to {}", folder.display())))
+    }
 
     /// Projections whose rows were folded by another version of the code. They must be built again before they serve.
     fn outdated(&self) -> Vec<ProjectionId>;

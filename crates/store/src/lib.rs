@@ -157,6 +157,11 @@ impl RocksStore {
         Ok(self.db.flush_cfs_opt(&all, &options).map_err(RocksError::from)?)
     }
 
+    /// Writes a copy into a folder that must not exist yet, see [`Store::copy_to`].
+    pub fn copy_to(&self, folder: &Path) -> Result<(), StoreError> {
+        Ok(daybook_rocks::copy(&self.db, folder)?)
+    }
+
     /// Projections whose rows were folded by another version of the code. They must be built again before they serve.
     pub fn outdated(&self) -> Vec<ProjectionId> {
         self.families.outdated()
@@ -191,6 +196,10 @@ impl Store for RocksStore {
 
     fn flush(&self) -> Result<(), StoreError> {
         self.flush()
+    }
+
+    fn copy_to(&self, folder: &Path) -> Result<(), StoreError> {
+        self.copy_to(folder)
     }
 
     fn outdated(&self) -> Vec<ProjectionId> {

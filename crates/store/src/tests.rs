@@ -111,6 +111,31 @@ fn after_a_crash_rows_and_head_belong_together() {
 }
 
 #[test]
+fn a_copy_is_whole_and_stands_where_some_commit_left_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(&folder.path().join("live"));
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for i in 1..=2_000_u64 {
+                store.commit([&set(&[(&format!("{i:05}"), Some("x"))])], &at(i)).unwrap();
+            }
+        });
+        for i in 0.. {
+            let copy = folder.path().join(format!("copy-{i}"));
+            let is_last = writer.is_finished();
+            store.copy_to(&copy).unwrap();
+            let (copied, head) = open(&copy);
+            assert_eq!(keys(&copied.live(), span("", None), Direction::Ascending).len() as u64, head.next_command.0);
+            if is_last {
+                assert_eq!(head, at(2_000));
+                break;
+            }
+        }
+    });
+    assert!(store.copy_to(&folder.path().join("copy-0")).is_err(), "nothing is overwritten");
+}
+
+#[test]
 fn the_store_of_another_log_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()));

@@ -1,4 +1,4 @@
-//! What tests and benchmarks share: a real Kafka broker, the conformance suites of logs, generators.
+//! What tests and benchmarks share: a real Kafka broker, a real S3 server, the conformance suites of logs, generators.
 //!
 //! Not for: production code. Nothing that ships depends on this crate.
 
@@ -7,5 +7,6 @@ pub mod kafka;
 pub mod keyed_log_conformance;
 pub mod log_conformance;
 pub mod notes;
+pub mod s3;
 pub mod sim;
 pub mod solo;

@@ -11,7 +11,7 @@ use daybook_rocks::Memory;
 use serde_json::{Value, json};
 
 use crate::args::{Global, Log};
-use crate::commands::{archive, checkpoint, export, tail};
+use crate::commands::{archive, checkpoint, export, segments, tail};
 use crate::decoded;
 use crate::failure::{Failure, Outcome};
 use crate::offline::{Bar, ReadableLog, partitions};
@@ -27,6 +27,10 @@ pub(crate) async fn run(log: Log, global: &Global) -> Outcome {
     match &log {
         Log::Verify { export: Some(file), head, .. } => return export::verify(file, *head, global.json),
         Log::Import { folder } => return archive::import(folder, global).await,
+        Log::Archive { partition, before, keep, trim } => {
+            let wanted = segments::Wanted { partition: *partition, before: *before, keep: *keep, trim: *trim };
+            return segments::run(&wanted, global).await;
+        }
         Log::Checkpoint { new_key: Some(file), .. } => return checkpoint::new_key(file, global.json),
         _ => {}
     }
@@ -49,7 +53,7 @@ pub(crate) async fn run(log: Log, global: &Global) -> Outcome {
             checkpoint::make(&readable, &key, out.as_deref(), global.json).await
         }
         // Done above: they do not read a log.
-        Log::Import { .. } | Log::Checkpoint { key: None, .. } => Ok(()),
+        Log::Import { .. } | Log::Archive { .. } | Log::Checkpoint { key: None, .. } => Ok(()),
     }
 }
 

@@ -17,7 +17,9 @@ mod policy;
 mod projection;
 mod replay;
 mod retention;
+mod segments;
 mod serve;
+mod snapshot;
 mod tail;
 mod token;
 
@@ -42,6 +44,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Policy(policy) => policy::run(policy, &global.session()?).await,
         Command::Log(log) => log::run(log, global).await,
         Command::Replay(replay) => replay::run(replay, global).await,
+        Command::Snapshot(snapshot) => snapshot::run(snapshot, global).await,
         Command::Projection(projection) => projection::run(projection, &global.session()?).await,
         Command::Token(token) => token::run(&token, global),
         Command::Explain(explain) => explain::run(&explain, global),

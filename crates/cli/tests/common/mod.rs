@@ -154,7 +154,7 @@ pub fn text_of(output: Output, arguments: &[&str]) -> String {
 }
 
 /// The last of what a node said.
-fn tail(data: &Path) -> String {
+pub fn tail(data: &Path) -> String {
     let text = std::fs::read_to_string(data.with_extension("log")).unwrap_or_default();
     let lines: Vec<_> = text.lines().rev().take(20).collect();
     lines.into_iter().rev().collect::<Vec<_>>().join("\n")

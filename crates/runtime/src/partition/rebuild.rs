@@ -53,11 +53,18 @@ impl Partition {
     pub async fn rebuild(self: &Arc<Self>, projection: ProjectionId) -> Result<Rebuilt, ReadError> {
         let started = self.clock.now();
         let unavailable = |detail: String| ReadError::Unavailable { partition: self.id, detail };
-        let ended = |ended: Ended| unavailable(format!("{ended:?}"));
+        let ended = |ended: Ended| match ended {
+            Ended::Broken(broken) => unavailable(format!("{}: {}", broken.code, broken.detail)),
+            ended => unavailable(format!("{ended:?}")),
+        };
         let building = Arc::clone(&self.store).build(projection)?;
         let mut head = Head::genesis(self.log.name(), self.log.partitions(), self.id);
         // Most of it happens here; what comes meanwhile is little, and the owner adds it before the swap.
         let until = self.progress.lock().head.next_record;
+        if until > head.next_record {
+            // A log that does not have its beginning any more says so itself, with what to do about it.
+            self.log.reader(Topic::Decisions, self.id, head.next_record)?.next().await?;
+        }
         self.fold_projection(&*building, &mut head, until).await.map_err(ended)?;
         let (rows, generation) = (building.estimated_rows()?, building.projection().generation);
         let (done, swapped) = oneshot::channel();

@@ -13,6 +13,7 @@ use daybook_rocks::{Memory, is_in_use};
 use daybook_server::config::Config;
 use daybook_server::data_dir::{keys_folder, log_folder};
 use daybook_server::serve::open_log;
+use daybook_server::snapshots::through_archive;
 use prost::Message;
 
 use super::finding::{Finding, Report};
@@ -37,6 +38,8 @@ impl Seen {
 /// Opens the log and looks at it.
 pub(super) async fn look(config: &Config, scratch: &Path, memory: &Memory, report: &mut Report) -> Option<Seen> {
     let (log, in_use) = open(config, scratch, memory, report).await?;
+    // What was trimmed away and archived is not missing. What is wrong with the address of the archive, a start tells.
+    let log = through_archive(config, Arc::clone(&log)).unwrap_or(log);
     let (name, partitions) = (config.log.name.as_str(), config.log.partitions);
     if (log.name(), log.partitions()) != (name, partitions) {
         let found = format!("it is {:?} with {} partitions", log.name(), log.partitions());
@@ -145,7 +148,7 @@ async fn look_at_partition(
                 Finding::warning(&subject, format!("{topic} begin at offset {}", bounds.first))
                     .code(codes::LOG_TRIMMED)
                     .means("the chain cannot be checked from its beginning, and a store cannot be folded anew")
-                    .next("keep the stores; find out who deletes records, and put them back from a copy"),
+                    .next("keep the stores; if it was archived, set archive.url; else find out who deletes records"),
             );
         }
         if bounds.first == bounds.next {

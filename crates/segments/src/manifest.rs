@@ -1,21 +1,15 @@
 //! The manifest: what an archive holds, and where its chains end.
 
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::{Path, PathBuf};
-
 use daybook_log::Topic;
 use serde::{Deserialize, Serialize};
-
-use crate::ArchiveError;
 
 /// Name of the manifest's file. It is written last: a folder without it holds no finished archive.
 pub const MANIFEST: &str = "manifest.json";
 
 /// What an archive calls itself.
-pub(crate) const FORMAT: &str = "daybook-log-archive";
+const FORMAT: &str = "daybook-log-archive";
 /// Version of the format.
-pub(crate) const VERSION: u64 = 1;
+const VERSION: u64 = 1;
 
 /// What an archive holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,36 +81,63 @@ pub struct Segment {
 }
 
 /// Name of a segment's file. It follows from the segment's place, so a manifest cannot point anywhere else.
-pub(crate) fn segment_file(topic: Topic, partition: u32, first: u64) -> String {
+pub fn segment_file(topic: Topic, partition: u32, first: u64) -> String {
     format!("{partition:04}-{topic}-{first:020}.segment")
 }
 
+/// Why a manifest cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FormatError {
+    /// It cannot be read, or it contradicts itself.
+    #[error("{0}")]
+    Damaged(String),
+    /// It is of another format.
+    #[error("format {found}, and this release reads {known}")]
+    Unknown {
+        /// What it says.
+        found: String,
+        /// What is known.
+        known: String,
+    },
+}
+
 impl Manifest {
-    pub(crate) fn read(folder: &Path) -> Result<Self, ArchiveError> {
-        let file = folder.join(MANIFEST);
-        let text = match fs::read_to_string(&file) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(ArchiveError::NotFound { folder: folder.to_owned() });
-            }
-            Err(error) => return Err(ArchiveError::file(&file, &error)),
-        };
-        let unreadable =
-            |error: serde_json::Error| ArchiveError::damaged(format!("{MANIFEST} cannot be read: {error}"));
-        let value: serde_json::Value = serde_json::from_str(&text).map_err(unreadable)?;
+    /// One of a log of which nothing is archived yet.
+    pub fn new(log: &str, partitions: u32) -> Self {
+        Self {
+            format: FORMAT.to_owned(),
+            version: VERSION,
+            written_by: concat!("daybook ", env!("CARGO_PKG_VERSION")).to_owned(),
+            log: log.to_owned(),
+            partitions,
+            heads: Vec::new(),
+            lanes: Vec::new(),
+        }
+    }
+
+    /// Reads one, and checks that it is consistent in itself.
+    pub fn parse(text: &str) -> Result<Self, FormatError> {
+        let unreadable = |error: serde_json::Error| FormatError::Damaged(format!("{MANIFEST} cannot be read: {error}"));
+        let value: serde_json::Value = serde_json::from_str(text).map_err(unreadable)?;
         let says = (value.get("format").and_then(|it| it.as_str()), value.get("version").and_then(|it| it.as_u64()));
         if says != (Some(FORMAT), Some(VERSION)) {
             let found = format!("{:?} {:?}", says.0.unwrap_or("?"), says.1.unwrap_or_default());
-            return Err(ArchiveError::UnknownFormat { found, known: format!("{FORMAT:?} {VERSION}") });
+            return Err(FormatError::Unknown { found, known: format!("{FORMAT:?} {VERSION}") });
         }
         let manifest: Self = serde_json::from_value(value).map_err(unreadable)?;
         manifest.check()?;
         Ok(manifest)
     }
 
+    /// Its text.
+    pub fn to_text(&self) -> Result<String, FormatError> {
+        let text = serde_json::to_string_pretty(self).map_err(|error| FormatError::Damaged(error.to_string()))?;
+        Ok(format!("{text}\n"))
+    }
+
     /// Whether it is consistent in itself.
-    fn check(&self) -> Result<(), ArchiveError> {
-        let wrong = |what: String| Err(ArchiveError::damaged(format!("{MANIFEST}: {what}")));
+    fn check(&self) -> Result<(), FormatError> {
+        let wrong = |what: String| Err(FormatError::Damaged(format!("{MANIFEST}: {what}")));
         for partition in 0..self.partitions {
             for topic in Topic::ALL {
                 let Some(lane) = self.lane(topic, partition) else {
@@ -151,32 +172,19 @@ impl Manifest {
         self.heads.iter().find(|head| head.partition == partition)
     }
 
+    /// One topic of one partition, to be changed; an empty one where there is none yet.
+    pub fn lane_mut(&mut self, topic: Topic, partition: u32) -> &mut Lane {
+        let is_it = |lane: &Lane| lane.topic == topic.name() && lane.partition == partition;
+        let at = self.lanes.iter().position(is_it).unwrap_or_else(|| {
+            let (topic, segments) = (topic.name().to_owned(), Vec::new());
+            self.lanes.push(Lane { topic, partition, first: 0, next: 0, segments });
+            self.lanes.len() - 1
+        });
+        &mut self.lanes[at]
+    }
+
     /// The first lane whose beginning was trimmed away.
     pub fn trimmed(&self) -> Option<&Lane> {
         self.lanes.iter().find(|lane| lane.first > 0)
     }
-
-    /// Writes it into the archive's folder: whole or not at all.
-    pub(crate) fn write(&self, folder: &Path) -> Result<(), ArchiveError> {
-        let text = serde_json::to_string_pretty(self).map_err(|error| ArchiveError::damaged(error.to_string()))?;
-        let (half, file) = (folder.join("manifest.json.half"), folder.join(MANIFEST));
-        write_synced(&half, format!("{text}\n").as_bytes())?;
-        fs::rename(&half, &file).map_err(|error| ArchiveError::file(&file, &error))?;
-        sync_folder(folder)
-    }
-}
-
-/// Writes a file that is on the disk when this returns.
-pub(crate) fn write_synced(file: &PathBuf, bytes: &[u8]) -> Result<(), ArchiveError> {
-    let write = || {
-        let mut out = File::create(file)?;
-        out.write_all(bytes)?;
-        out.sync_all()
-    };
-    write().map_err(|error| ArchiveError::file(file, &error))
-}
-
-/// Makes the names of a folder's files durable.
-pub(crate) fn sync_folder(folder: &Path) -> Result<(), ArchiveError> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| ArchiveError::file(folder, &error))
 }

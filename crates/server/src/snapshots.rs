@@ -1,0 +1,127 @@
+//! Snapshots and the archived log, as the configuration wants them: taken while the node serves, restored where a store is
+//! missing when it starts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use daybook_kernel::id::{Offset, PartitionId};
+use daybook_log::{Log, Topic};
+use daybook_runtime::{Node, Partition, Role};
+use daybook_snapshot::{ArchivedLog, Objects, Restored, S3Options, SnapshotError, Snapshots, ThroughArchive};
+
+use crate::config::Config;
+use crate::data_dir::{snapshot_scratch, store_folder};
+
+/// When the first snapshots after a start are taken, at the latest.
+const FIRST_AFTER_MAX: Duration = Duration::from_secs(60);
+
+fn objects(config: &Config, url: &str) -> Result<Option<Objects>, SnapshotError> {
+    let endpoint = config.objects.endpoint.clone();
+    let s3 = S3Options { endpoint, region: config.objects.region.clone(), credentials: None };
+    if url.is_empty() { Ok(None) } else { Objects::open(url, &s3).map(Some) }
+}
+
+/// The snapshots that are configured; `None` when they are off.
+pub fn snapshots(config: &Config) -> Result<Option<Snapshots>, SnapshotError> {
+    let (log, keep) = (&config.log, config.snapshots.keep);
+    Ok(objects(config, &config.snapshots.url)?.map(|objects| Snapshots::new(objects, &log.name, log.partitions, keep)))
+}
+
+/// The archived log that is configured, if there is one.
+pub fn archived(config: &Config) -> Result<Option<ArchivedLog>, SnapshotError> {
+    let log = &config.log;
+    Ok(objects(config, &config.archive.url)?.map(|objects| ArchivedLog::new(objects, &log.name, log.partitions)))
+}
+
+/// A log, with its archived beginning where one is configured.
+pub fn through_archive(config: &Config, log: Arc<dyn Log>) -> Result<Arc<dyn Log>, SnapshotError> {
+    Ok(match archived(config)? {
+        Some(archived) => Arc::new(ThroughArchive::new(log, archived)),
+        None => log,
+    })
+}
+
+/// Restores every partition whose store is missing from its newest whole snapshot. Where there is none, or none can be
+/// read, the partition is folded from the log, which takes longer; if the log does not have its beginning any more, that
+/// a snapshot could not be read is an error.
+pub(crate) async fn restore_missing(
+    config: &Config,
+    snapshots: &Snapshots,
+    log: &dyn Log,
+) -> Result<(), SnapshotError> {
+    for partition in (0..log.partitions()).map(PartitionId) {
+        let folder = store_folder(&config.node.data_dir, partition);
+        if folder.exists() {
+            continue;
+        }
+        match snapshots.restore(partition, &folder).await {
+            Ok(Restored::None) => tracing::info!(partition = partition.0, "there is no snapshot: folded from the log"),
+            Ok(Restored::From { name, manifest, skipped }) => {
+                for skipped in skipped {
+                    tracing::warn!(snapshot = skipped.name, what = skipped.what, "a damaged snapshot was passed over");
+                }
+                let next_record = manifest.next_record;
+                tracing::info!(partition = partition.0, snapshot = name, next_record, "restored from a snapshot");
+            }
+            Err(error) => {
+                let bounds = log.bounds(Topic::Decisions, partition).await?;
+                if bounds.first > Offset(0) {
+                    return Err(error);
+                }
+                tracing::error!(partition = partition.0, %error, "no snapshot could be read: folded from the log");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes snapshots until the task is dropped. One that cannot be taken is told and tried again the next time.
+pub(crate) async fn take_for_ever(config: Config, snapshots: Snapshots, node: Arc<Node>) {
+    let every = config.snapshots.every_seconds;
+    tracing::info!(url = snapshots.url(), every_seconds = every.as_secs(), "snapshots are taken");
+    // What a killed process left: the stores are open here, so nobody else copies them now.
+    let _ = std::fs::remove_dir_all(snapshot_scratch(&config.node.data_dir));
+    // Where each partition stood when it was looked at last.
+    let mut seen = BTreeMap::new();
+    // The first come soon, however long the others are apart: a node that is often restarted takes some as well.
+    let mut wait = every.min(FIRST_AFTER_MAX);
+    loop {
+        tokio::time::sleep(std::mem::replace(&mut wait, every)).await;
+        for partition in node.partitions() {
+            let stands = partition.next_record();
+            if partition.role() == Role::Rest || stands == Offset(0) || seen.get(&partition.id()) == Some(&stands) {
+                continue;
+            }
+            match take(&config, &snapshots, &node, partition).await {
+                Ok(()) => {
+                    seen.insert(partition.id(), stands);
+                }
+                Err(error) => {
+                    metrics::counter!("daybook_snapshots_failed_total").increment(1);
+                    tracing::error!(partition = partition.id().0, %error, "no snapshot could be taken; it is tried again");
+                }
+            }
+        }
+    }
+}
+
+async fn take(
+    config: &Config,
+    snapshots: &Snapshots,
+    node: &Node,
+    partition: &Arc<Partition>,
+) -> Result<(), SnapshotError> {
+    let scratch = snapshot_scratch(&config.node.data_dir);
+    let store = Arc::clone(partition.store());
+    let (id, now) = (partition.id(), node.now());
+    let taken = snapshots.take(id, move |folder| store.copy_to(folder), &scratch, node.id(), now).await?;
+    if let Some(taken) = taken {
+        metrics::counter!("daybook_snapshots_total").increment(1);
+        metrics::gauge!("daybook_snapshot_taken_at_seconds", "partition" => id.to_string())
+            .set(now.as_micros() as f64 / 1e6);
+        tracing::debug!(partition = id.0, snapshot = taken.name, "a snapshot was taken");
+        snapshots.prune(id, now).await?;
+    }
+    Ok(())
+}
