@@ -7,6 +7,7 @@
 //! | [`auth`] | bearer tokens against a JWKS; a development mode that mints its own |
 //! | [`door`] | what a request goes through, whichever way it came: validate, seal, submit, answer |
 //! | [`http`] | gRPC and JSON on one port, by one table of methods |
+//! | [`inbox`] | commands that any Kafka client puts on inbox topics |
 //! | [`node_service`] | what a node says of itself |
 //! | `checkpoints` | signed checkpoints, written while it serves |
 //! | [`telemetry`] | logs, metrics, traces |
@@ -21,6 +22,7 @@ pub mod data_dir;
 pub mod door;
 pub mod error;
 pub mod http;
+pub mod inbox;
 pub mod node_service;
 pub mod serve;
 pub mod telemetry;
@@ -30,6 +32,7 @@ mod checkpoints;
 mod cluster;
 mod disk;
 mod effects;
+mod encoding;
 mod export;
 mod key_ring;
 

@@ -44,6 +44,7 @@ use crate::door::{Door, DoorLimits, Methods};
 use crate::effects::DestroyKeysHandler;
 use crate::error::{CallError, codes};
 use crate::http::{App, router, tls_server_config};
+use crate::inbox::{OpenInbox, ServedInbox};
 use crate::key_ring;
 use crate::node_service::NodeService;
 
@@ -108,6 +109,7 @@ pub struct Running {
     /// The node.
     pub node: Arc<Node>,
     cluster: Option<Arc<Cluster>>,
+    inbox: Option<ServedInbox>,
     handle: Handle<SocketAddr>,
     metrics_handle: Handle<SocketAddr>,
     background: Vec<JoinHandle<()>>,
@@ -136,6 +138,11 @@ impl Running {
         let memory = Memory::new(config.store.cache_mib << 20, config.store.write_buffer_mib << 20);
         let authenticator = authenticator(&config).await?;
         let log = open_log(&config, &memory).await?;
+        let kafka = kafka_options(&config);
+        let inbox = match &kafka {
+            Some(options) => OpenInbox::open(&config, options).await?,
+            None => None,
+        };
         let keys = key_ring::open(&config, || master_key(&config), &*log, &memory).await?;
 
         let registry = daybook_domains::registry();
@@ -229,6 +236,7 @@ impl Running {
 
         let (address, metrics_address) = (local(&listener)?, local(&metrics_listener)?);
         let (handle, metrics_handle) = (Handle::new(), Handle::new());
+        let inbox = inbox.map(|inbox| inbox.serve(Arc::clone(&app)));
         let door = open_door(listener, tls, router(app, own), handle.clone(), &config)?;
         let metrics_door = open_metrics(metrics_listener, Arc::clone(&node), metrics, metrics_handle.clone())?;
         let shutdown = config.node.shutdown_seconds;
@@ -238,6 +246,7 @@ impl Running {
             metrics_address,
             node,
             cluster,
+            inbox,
             handle,
             metrics_handle,
             background,
@@ -252,6 +261,10 @@ impl Running {
     /// answered, what is appended is applied. Never longer than configured. Afterwards the data folder is free for the
     /// next node.
     pub async fn stop(self) {
+        // Other nodes go on with it while this one hands over.
+        if let Some(inbox) = self.inbox {
+            inbox.stop().await;
+        }
         if let Some(cluster) = &self.cluster {
             cluster.leave(self.hand_over).await;
         }
