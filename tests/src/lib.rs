@@ -10,6 +10,7 @@
 //! | [`golden`] | golden logs: made once for each release, read by every later build |
 //! | [`disk`] | files: copying, searching, damaging |
 //! | [`group`] | nodes in the group of a log, as processes of their own |
+//! | [`kafka_client`] | ordinary Kafka clients |
 //! | [`skipped`] | saying that a test could not run |
 //!
 //! ```no_run
@@ -27,6 +28,7 @@
 pub mod disk;
 pub mod golden;
 pub mod group;
+pub mod kafka_client;
 pub mod node;
 pub mod people;
 pub mod refusal;
