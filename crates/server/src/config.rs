@@ -236,20 +236,14 @@ impl Default for InboxConfig {
 }
 
 /// Outbox topics: accepted events in order, for others to consume.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OutboxConfig {
     /// The domains whose events are published. None: there is no outbox.
     pub domains: Vec<String>,
-    /// How long a topic that the node creates keeps events.
+    /// How long a topic that the node creates keeps events. 0: for good.
     #[serde(with = "seconds")]
     pub retention_seconds: Duration,
-}
-
-impl Default for OutboxConfig {
-    fn default() -> Self {
-        Self { domains: Vec::new(), retention_seconds: Duration::from_secs(7 * 86_400) }
-    }
 }
 
 /// Memory for log and stores.

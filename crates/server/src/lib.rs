@@ -10,6 +10,7 @@
 //! | [`inbox`] | commands that any Kafka client puts on inbox topics |
 //! | [`node_service`] | what a node says of itself |
 //! | `checkpoints` | signed checkpoints, written while it serves |
+//! | `outbox` | events that are published for others to consume |
 //! | [`telemetry`] | logs, metrics, traces |
 //! | [`serve`] | all of it put together |
 //!
@@ -35,6 +36,7 @@ mod effects;
 mod encoding;
 mod export;
 mod key_ring;
+mod outbox;
 
 pub use bootstrap::FIRST_TENANT;
 pub use checkpoints::{checkpoints_folder, write_checkpoint};

@@ -47,6 +47,7 @@ use crate::http::{App, router, tls_server_config};
 use crate::inbox::{OpenInbox, ServedInbox};
 use crate::key_ring;
 use crate::node_service::NodeService;
+use crate::outbox::Outbox;
 
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
@@ -143,6 +144,10 @@ impl Running {
             Some(options) => OpenInbox::open(&config, options).await?,
             None => None,
         };
+        let outbox = match &kafka {
+            Some(options) => Outbox::open(&config, options, &daybook_domains::registry()).await?,
+            None => None,
+        };
         let keys = key_ring::open(&config, || master_key(&config), &*log, &memory).await?;
 
         let registry = daybook_domains::registry();
@@ -188,6 +193,7 @@ impl Running {
         let nearly_full = Arc::new(AtomicBool::new(false));
         let reserve = config.store.disk_reserve_mib << 20;
         let watching = tokio::spawn(disk::watch(data_dir.clone(), reserve, Arc::clone(&nearly_full)));
+        background.extend(outbox.map(|outbox| outbox.publish(&node, &log)));
         let node_service = NodeService {
             node_id: config.node.id.clone(),
             development: config.node.development,

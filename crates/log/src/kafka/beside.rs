@@ -16,9 +16,9 @@ use tokio::sync::mpsc;
 use super::append::{Appender, Payload};
 use super::config::{Fetch, beside_config, consumer_config};
 use super::topics::{self, Admin, Setting, TopicSpec};
-use super::{KafkaOptions, REQUEST_TIMEOUT, Reports, admin, bounds, from_kafka};
+use super::{ENVELOPE_BYTES, KafkaOptions, REQUEST_TIMEOUT, Reports, admin, bounds, from_kafka};
 use crate::LogError;
-use crate::topic::{Appended, Bounds};
+use crate::topic::{Appended, Bounds, RECORD_BYTES_MAX};
 
 /// Headers of a record, in order. A name may come more than once.
 pub type Headers = Vec<(String, Bytes)>;
@@ -62,17 +62,22 @@ impl BesideTopics {
     }
 
     /// Creates a topic if it is missing and that is wanted, and checks it. It keeps records for `retention` when it is
-    /// created here; afterwards that is the operator's to change.
+    /// created here, for good if there is none; afterwards that is the operator's to change.
     ///
     /// # Errors
     /// As [`KafkaLog::open`](super::KafkaLog::open).
-    pub async fn check(&self, topic: &str, partitions: u32, retention: Duration) -> Result<(), LogError> {
+    pub async fn check(&self, topic: &str, partitions: u32, retention: Option<Duration>) -> Result<(), LogError> {
+        let retention_ms = retention.map_or("-1".to_owned(), |retention| retention.as_millis().to_string());
         let settings = vec![
             Setting::exactly("cleanup.policy", "delete"),
             Setting::exactly("unclean.leader.election.enable", "false"),
             Setting::at_least("min.insync.replicas", self.options.min_insync_replicas.into()),
             // Any value will do.
-            Setting::created_with("retention.ms", &retention.as_millis().to_string()),
+            Setting::created_with("retention.ms", &retention_ms),
+            Setting {
+                created: (RECORD_BYTES_MAX + ENVELOPE_BYTES).to_string(),
+                ..Setting::at_least("max.message.bytes", RECORD_BYTES_MAX as u64)
+            },
         ];
         let spec = TopicSpec { name: topic.to_owned(), partitions, may_have_more: false, settings };
         topics::check(&self.admin, &self.options, &[spec]).await

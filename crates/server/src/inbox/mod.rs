@@ -72,7 +72,7 @@ impl OpenInbox {
         }
         let topics = BesideTopics::connect(options.clone(), false)?;
         let rejected = rejected::topic(&options.name);
-        topics.check(&rejected, 1, rejected::RETENTION).await?;
+        topics.check(&rejected, 1, Some(rejected::RETENTION)).await?;
         let names = config.inbox.topics.clone();
         let (retention, retention_max) = (config.inbox.retention_seconds, RETENTION_MAX);
         let inbox = Inbox::open(options, &InboxTopics { names, retention, retention_max }).await?;
