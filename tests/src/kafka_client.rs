@@ -22,7 +22,7 @@ impl KafkaClient {
 
     /// Makes a topic.
     pub async fn create(&self, topic: &str, partitions: u32) {
-        self.topics.check(topic, partitions, Duration::from_secs(3_600)).await.expect("a topic");
+        self.topics.check(topic, partitions, Some(Duration::from_secs(3_600))).await.expect("a topic");
     }
 
     /// Puts a record on a topic and says where it stands.

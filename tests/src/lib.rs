@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | [`node`] | a real node in this process, on a folder and ports of its own |
+//! | [`outbox`] | what stands on outbox topics, held against the log |
 //! | [`people`] | who asks, with which roles |
 //! | [`refusal`] | an error as gRPC and JSON tell it, and that both tell the same |
 //! | [`requests`] | short ways to write requests |
@@ -30,6 +31,7 @@ pub mod golden;
 pub mod group;
 pub mod kafka_client;
 pub mod node;
+pub mod outbox;
 pub mod people;
 pub mod refusal;
 pub mod requests;
