@@ -24,8 +24,9 @@ use serde_json::Value;
 
 use common::Served;
 
-const KILLS: usize = 4;
-const HOLDS_PER_KILL: usize = 150;
+const KILLS: usize = 3;
+/// More on each partition than a node takes from the brokers at once.
+const HOLDS_PER_KILL: usize = 700;
 const HOLDS: usize = KILLS * HOLDS_PER_KILL;
 
 fn token(data: &Path) -> String {

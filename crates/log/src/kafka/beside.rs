@@ -90,7 +90,8 @@ impl BesideTopics {
     pub async fn exists(&self, topic: &str) -> Result<bool, LogError> {
         let (admin, topic) = (Arc::clone(&self.admin), topic.to_owned());
         let asked = tokio::task::spawn_blocking(move || {
-            let found = admin.inner().fetch_metadata(Some(&topic), REQUEST_TIMEOUT);
+            // Of all topics: a question for one topic would have brokers create it where they do that by themselves.
+            let found = admin.inner().fetch_metadata(None, REQUEST_TIMEOUT);
             let found = found.map_err(|error| from_kafka(&error))?;
             Ok(found.topics().iter().any(|one| one.name() == topic && one.error().is_none()))
         });

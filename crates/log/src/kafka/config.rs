@@ -139,6 +139,8 @@ pub(super) fn beside_config(options: &KafkaOptions, without_gaps: bool) -> Resul
     let mut config = producer_config(options)?;
     // A key goes to the partition that Java's clients choose for it.
     config.set("partitioner", "murmur2_random");
+    // Other programs name topics here: none comes into being because of that.
+    config.set("allow.auto.create.topics", "false");
     if without_gaps {
         // Nothing is given up, and what cannot be written for good stops everything that comes after it.
         config.set("enable.gapless.guarantee", "true");

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use daybook_kernel::chain::Head;
 use daybook_kernel::id::{Offset, PartitionId};
@@ -40,6 +40,7 @@ impl Publisher {
         let mut wait = RETRY_FIRST;
         loop {
             self.partition.state().wait_for(|(state, _)| *state == PartitionState::Leading).await;
+            let began = Instant::now();
             tokio::select! {
                 biased;
                 _ = self.partition.state().wait_for(|(state, _)| *state != PartitionState::Leading) => {
@@ -51,6 +52,9 @@ impl Publisher {
                     tracing::warn!(topic, partition, %error, "events cannot be published now; it is tried again");
                     metrics::counter!("daybook_outbox_errors_total", "topic" => topic.clone()).increment(1);
                 }
+            }
+            if began.elapsed() > RETRY_LONGEST {
+                wait = RETRY_FIRST;
             }
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(RETRY_LONGEST);
