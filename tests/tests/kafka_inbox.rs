@@ -81,6 +81,9 @@ impl Desk {
     }
 }
 
+/// Headers, a value, and the code that it is refused with.
+type Case<'a> = (Vec<(&'a str, &'a str)>, &'a [u8], &'a str);
+
 fn json(record: &BesideRecord) -> Value {
     serde_json::from_slice(&record.value).expect("JSON")
 }
@@ -143,7 +146,7 @@ mod kafka {
         let fine = hold("fine");
         let other_id = new_id();
         let two_ids = format!(r#"{{"commandId": "{other_id}"}}"#);
-        let cases: Vec<(Vec<(&str, &str)>, &[u8], &str)> = vec![
+        let cases: Vec<Case<'_>> = vec![
             (good.to_vec(), b"\xff\x00 secret garbage", "MALFORMED_REQUEST"),
             (with("content-type", "application/protobuf"), b"\xff\xff\xff", "MALFORMED_REQUEST"),
             (good.to_vec(), br#"{"name": 7, "reason": "secret"}"#, "MALFORMED_REQUEST"),

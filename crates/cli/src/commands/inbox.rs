@@ -39,16 +39,18 @@ pub(crate) async fn run(inbox: Inbox, global: &Global) -> Outcome {
         let header = ["rejected at", "topic", "partition/offset", "code", "method", "decided at", "message"];
         output::table(header, listed.iter().map(|value| row(value)));
     }
-    while follow {
+    if !follow {
+        return Ok(());
+    }
+    loop {
         tokio::select! {
             record = reader.next() => {
                 let value = record?.value;
                 if global.json { line(as_json(&value)) } else { line(row(&value).join("  ")) }
             }
-            _ = tokio::signal::ctrl_c() => break,
+            _ = tokio::signal::ctrl_c() => return Ok(()),
         }
     }
-    Ok(())
 }
 
 fn as_json(value: &[u8]) -> Value {

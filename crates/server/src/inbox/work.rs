@@ -53,12 +53,12 @@ impl Shared {
         if let Err(error) = &attempt.answered {
             self.note(place, record, &attempt, error).await;
         }
-        if let Some(to) = &attempt.reply {
-            if let Err(error) = self.until_replied(to, place, record, &attempt).await {
-                // What was decided stands; a topic that takes no answer holds up nobody.
-                tracing::warn!(?place, %error, "a reply cannot be written; it is left out");
-                metrics::counter!("daybook_inbox_replies_lost_total", "topic" => place.topic.clone()).increment(1);
-            }
+        if let Some(to) = &attempt.reply
+            && let Err(error) = self.until_replied(to, place, record, &attempt).await
+        {
+            // What was decided stands; a topic that takes no answer holds up nobody.
+            tracing::warn!(?place, %error, "a reply cannot be written; it is left out");
+            metrics::counter!("daybook_inbox_replies_lost_total", "topic" => place.topic.clone()).increment(1);
         }
         metrics::counter!("daybook_inbox_records_total", "topic" => place.topic.clone(), "outcome" => outcome)
             .increment(1);
