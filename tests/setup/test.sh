@@ -75,6 +75,10 @@ if [ -z "$failed" ]; then
     without_kafka=
     if set_up kafka; then
         export DAYBOOK_KAFKA_LIBS=$found
+        # Ordinary clients for the tests of inbox topics. Where they cannot be had, those tests say so.
+        if set_up kafka-clients; then
+            export DAYBOOK_KAFKA_PYTHON=$found
+        fi
     elif ! docker info >/dev/null 2>&1; then
         skip "tests on a real Kafka" "$reason"
         # By name: what needs a broker has "kafka" in its name.

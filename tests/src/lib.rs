@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | [`node`] | a real node in this process, on a folder and ports of its own |
+//! | [`outbox`] | what stands on outbox topics, held against the log |
 //! | [`people`] | who asks, with which roles |
 //! | [`refusal`] | an error as gRPC and JSON tell it, and that both tell the same |
 //! | [`requests`] | short ways to write requests |
@@ -10,6 +11,7 @@
 //! | [`golden`] | golden logs: made once for each release, read by every later build |
 //! | [`disk`] | files: copying, searching, damaging |
 //! | [`group`] | nodes in the group of a log, as processes of their own |
+//! | [`kafka_client`] | ordinary Kafka clients |
 //! | [`skipped`] | saying that a test could not run |
 //!
 //! ```no_run
@@ -27,7 +29,9 @@
 pub mod disk;
 pub mod golden;
 pub mod group;
+pub mod kafka_client;
 pub mod node;
+pub mod outbox;
 pub mod people;
 pub mod refusal;
 pub mod requests;

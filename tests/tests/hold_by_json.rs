@@ -259,7 +259,9 @@ async fn every_method_is_there_and_asks_for_a_token() {
     let node = Node::start().await;
     let before = node.mark().await;
     let mut methods = 0;
-    for service in daybook_proto::descriptors().services().filter(|one| one.full_name().starts_with("daybook.")) {
+    // What nodes ask of each other has a door of its own, which a node with a log of its own does not have.
+    let is_for_callers = |name: &str| name.starts_with("daybook.") && !name.starts_with("daybook.cluster.");
+    for service in daybook_proto::descriptors().services().filter(|one| is_for_callers(one.full_name())) {
         for method in service.methods() {
             let url = format!("http://{}/{}/{}", node.running.address, service.full_name(), method.name());
             let request = node.http().post(url).header("content-type", "application/json").body("{}");

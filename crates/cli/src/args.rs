@@ -90,6 +90,9 @@ pub(crate) enum Command {
     /// Stream keys that wait for an operator
     #[command(subcommand)]
     Stream(Stream),
+    /// Commands that other programs put on inbox topics
+    #[command(subcommand)]
+    Inbox(Inbox),
     /// The log itself
     #[command(subcommand)]
     Log(Log),
@@ -114,6 +117,20 @@ pub(crate) enum Command {
     Config(ShowConfig),
     /// Completions for a shell
     Completions(Completions),
+}
+
+/// Commands that other programs put on inbox topics.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Inbox {
+    /// Records that were not carried out, with the reason and their place
+    Rejected {
+        /// How many of the latest
+        #[arg(long, short = 'n', default_value_t = 100)]
+        lines: u64,
+        /// Go on with those that follow
+        #[arg(long, short)]
+        follow: bool,
+    },
 }
 
 /// Run a node.

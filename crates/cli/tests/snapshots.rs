@@ -60,7 +60,8 @@ impl Place {
     }
 
     fn serve(&self) -> Served {
-        Served::start_in(&self.environment, &self.data(), &["--config", self.config().to_str().unwrap()])
+        let environment: Vec<_> = self.environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        Served::start_in(&self.data(), &environment, &["--config", self.config().to_str().unwrap()])
     }
 
     /// Runs the program with no node.

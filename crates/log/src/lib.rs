@@ -8,6 +8,9 @@
 //! and forgets the others physically (the shared key ring lies on one), and [`Membership`], by which the nodes agree on
 //! who looks after which partition.
 //!
+//! And two for programs that speak Kafka and nothing else: an [`Inbox`], which reads what they put on topics of theirs,
+//! and [`BesideTopics`], on which they are answered and told what happened.
+//!
 //! Architecture invariants: only this crate knows Kafka; the content of a record is bytes to it.
 //!
 //! ```
@@ -36,7 +39,10 @@ mod topic;
 
 pub use embedded::{EmbeddedLog, EmbeddedOptions, Recovery};
 pub use error::{LogError, codes};
-pub use kafka::{Compaction, KafkaKeyedLog, KafkaLog, KafkaOptions, Member, Membership};
+pub use kafka::{
+    BesideReader, BesideRecord, BesideTopics, Compaction, Headers, Inbox, InboxLag, InboxLeaving, InboxPartition,
+    InboxRecord, InboxTopics, KafkaKeyedLog, KafkaLog, KafkaOptions, Member, Membership,
+};
 pub use keyed::{KEYED_RECORD_BYTES_MAX, KeyedLog, KeyedReader, KeyedRecord, KeyedRecords};
 pub use memory::MemoryLog;
 pub use memory_keyed::MemoryKeyedLog;

@@ -37,6 +37,10 @@ pub struct Config {
     pub log: LogConfig,
     /// Several nodes on one log; only on Kafka.
     pub cluster: ClusterConfig,
+    /// Commands from Kafka topics; only with a log on Kafka.
+    pub inbox: InboxConfig,
+    /// Events for others to consume; only with a log on Kafka.
+    pub outbox: OutboxConfig,
     /// Memory for log and stores.
     pub store: StoreConfig,
     /// The key ring.
@@ -216,6 +220,36 @@ impl Default for ClusterConfig {
     fn default() -> Self {
         Self { advertise: String::new(), standbys: 1, ca: None, hand_over_seconds: Duration::from_secs(5) }
     }
+}
+
+/// Inbox topics: any Kafka client puts commands on them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct InboxConfig {
+    /// The topics. None: there is no inbox.
+    pub topics: Vec<String>,
+    /// How long a topic that the node creates keeps records, which are not sealed there. At most 7 days.
+    #[serde(with = "seconds")]
+    pub retention_seconds: Duration,
+    /// What the names of topics begin with on which answers may be asked for. Empty: there are no answers.
+    pub reply_topic_prefix: String,
+}
+
+impl Default for InboxConfig {
+    fn default() -> Self {
+        Self { topics: Vec::new(), retention_seconds: Duration::from_secs(86_400), reply_topic_prefix: String::new() }
+    }
+}
+
+/// Outbox topics: accepted events in order, for others to consume.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutboxConfig {
+    /// The domains whose events are published. None: there is no outbox.
+    pub domains: Vec<String>,
+    /// How long a topic that the node creates keeps events. 0: for good.
+    #[serde(with = "seconds")]
+    pub retention_seconds: Duration,
 }
 
 /// Memory for log and stores.
@@ -426,7 +460,33 @@ impl Config {
         if self.limits.command_kib == 0 || self.limits.command_kib > 1_024 {
             return wrong("limits.command_kib must be 1 to 1024");
         }
-        Ok(())
+        self.check_inbox().map_or(Ok(()), wrong)
+    }
+
+    /// What is wrong with inbox and outbox, if something is.
+    fn check_inbox(&self) -> Option<&'static str> {
+        let InboxConfig { topics, retention_seconds, reply_topic_prefix: prefix } = &self.inbox;
+        let needs_kafka = !topics.is_empty() || !self.outbox.domains.is_empty();
+        if needs_kafka && self.log.kafka_brokers().is_none() {
+            return Some("inbox.topics and outbox.domains need a log on Kafka: set log.url");
+        }
+        let name = &self.log.name;
+        let own = ["commands", "decisions", "keys", "inbox.rejected"].map(|topic| format!("{name}.{topic}"));
+        let outbox = format!("{name}.outbox.");
+        if topics.iter().any(|topic| own.contains(topic) || topic.starts_with(&outbox) || topic.is_empty()) {
+            return Some("inbox.topics must not name a topic of the log itself");
+        }
+        if retention_seconds.is_zero() || *retention_seconds > crate::inbox::RETENTION_MAX {
+            return Some("inbox.retention_seconds must be 1 to 604800: records are not sealed on an inbox topic");
+        }
+        if prefix.is_empty() {
+            return None;
+        }
+        let reaches = own.iter().chain(topics).any(|topic| topic.starts_with(prefix));
+        if reaches || outbox.starts_with(prefix) || prefix.starts_with(&outbox) {
+            return Some("inbox.reply_topic_prefix must fit no inbox topic and no topic of the log itself");
+        }
+        None
     }
 }
 
@@ -508,6 +568,10 @@ mod tests {
             ("DAYBOOK_SNAPSHOTS__KEEP", "1", "snapshots.keep"),
             ("DAYBOOK_SNAPSHOTS__URL", "/mnt/folder", "file:///FOLDER"),
             ("DAYBOOK_ARCHIVE__URL", "ftp://x", "archive.url"),
+            ("DAYBOOK_INBOX__TOPICS", "[\"orders\"]", "log.url"),
+            ("DAYBOOK_OUTBOX__DOMAINS", "[\"legal_hold\"]", "log.url"),
+            ("DAYBOOK_INBOX__RETENTION_SECONDS", "604801", "inbox.retention_seconds"),
+            ("DAYBOOK_INBOX__REPLY_TOPIC_PREFIX", "daybook.", "inbox.reply_topic_prefix"),
         ] {
             let error = Config::load(None, env(name, value)).unwrap_err().to_string();
             assert!(error.contains(says), "{name}={value}: {error}");

@@ -49,6 +49,12 @@ pub mod codes {
         PROJECTION_NOT_FOUND: NotFound;
         /// An import of a log into this data folder did not come to its end.
         IMPORT_UNFINISHED: FailedPrecondition;
+        /// A record of an inbox topic lacks a header, or has one that cannot be right.
+        INBOX_RECORD_INVALID: InvalidArgument;
+        /// The method cannot be asked by an inbox topic.
+        INBOX_METHOD_REFUSED: InvalidArgument;
+        /// A record of an inbox topic wants its answer on a topic that must not be used.
+        REPLY_TOPIC_REFUSED: PermissionDenied;
     }
 }
 

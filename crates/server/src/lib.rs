@@ -7,8 +7,10 @@
 //! | [`auth`] | bearer tokens against a JWKS; a development mode that mints its own |
 //! | [`door`] | what a request goes through, whichever way it came: validate, seal, submit, answer |
 //! | [`http`] | gRPC and JSON on one port, by one table of methods |
+//! | [`inbox`] | commands that any Kafka client puts on inbox topics |
 //! | [`node_service`] | what a node says of itself |
 //! | `checkpoints` | signed checkpoints, written while it serves |
+//! | `outbox` | events that are published for others to consume |
 //! | [`snapshots`] | snapshots taken while it serves and restored when it starts; the log with its archive |
 //! | [`telemetry`] | logs, metrics, traces |
 //! | [`serve`] | all of it put together |
@@ -22,6 +24,7 @@ pub mod data_dir;
 pub mod door;
 pub mod error;
 pub mod http;
+pub mod inbox;
 pub mod node_service;
 pub mod serve;
 pub mod snapshots;
@@ -32,8 +35,10 @@ mod checkpoints;
 mod cluster;
 mod disk;
 mod effects;
+mod encoding;
 mod export;
 mod key_ring;
+mod outbox;
 
 pub use bootstrap::FIRST_TENANT;
 pub use checkpoints::{checkpoints_folder, write_checkpoint};

@@ -21,8 +21,7 @@ use daybook_privacy::{Opener, PrivacyError, Sealer};
 use daybook_proto::FILE_DESCRIPTOR_SET;
 use daybook_rocks::Memory;
 use daybook_runtime::{
-    Clock, EffectHandlers, Limits, NoPeers, Node, NodeOptions, PartitionState, Peers, Role, Roles, SubmitError,
-    SystemClock,
+    Clock, EffectHandlers, Limits, NoPeers, Node, NodeOptions, PartitionState, Role, Roles, SubmitError, SystemClock,
 };
 use daybook_snapshot::SnapshotError;
 use daybook_store::{RocksStores, StoreError};
@@ -45,8 +44,10 @@ use crate::door::{Door, DoorLimits, Methods};
 use crate::effects::DestroyKeysHandler;
 use crate::error::{CallError, codes};
 use crate::http::{App, router, tls_server_config};
+use crate::inbox::{OpenInbox, ServedInbox};
 use crate::key_ring;
 use crate::node_service::NodeService;
+use crate::outbox::Outbox;
 use crate::snapshots;
 
 /// Why a node does not start.
@@ -116,6 +117,7 @@ pub struct Running {
     /// The node.
     pub node: Arc<Node>,
     cluster: Option<Arc<Cluster>>,
+    inbox: Option<ServedInbox>,
     handle: Handle<SocketAddr>,
     metrics_handle: Handle<SocketAddr>,
     background: Vec<JoinHandle<()>>,
@@ -144,6 +146,15 @@ impl Running {
         let memory = Memory::new(config.store.cache_mib << 20, config.store.write_buffer_mib << 20);
         let authenticator = authenticator(&config).await?;
         let log = snapshots::through_archive(&config, open_log(&config, &memory).await?)?;
+        let kafka = kafka_options(&config);
+        let inbox = match &kafka {
+            Some(options) => OpenInbox::open(&config, options).await?,
+            None => None,
+        };
+        let outbox = match &kafka {
+            Some(options) => Outbox::open(&config, options, &daybook_domains::registry()).await?,
+            None => None,
+        };
         let keys = key_ring::open(&config, || master_key(&config), &*log, &memory).await?;
         let snapshots = snapshots::snapshots(&config)?;
         if let Some(snapshots) = &snapshots {
@@ -167,7 +178,10 @@ impl Running {
             address,
             stores: Arc::new(RocksStores { folder: data_dir.join("store"), memory }),
             roles,
-            peers: cluster.clone().map_or_else(|| Arc::new(NoPeers) as Arc<dyn Peers>, |cluster| cluster),
+            peers: match &cluster {
+                Some(cluster) => Arc::<Cluster>::clone(cluster),
+                None => Arc::new(NoPeers),
+            },
             limits: limits(&config),
             effects,
         };
@@ -193,6 +207,7 @@ impl Running {
         let nearly_full = Arc::new(AtomicBool::new(false));
         let reserve = config.store.disk_reserve_mib << 20;
         let watching = tokio::spawn(disk::watch(data_dir.clone(), reserve, Arc::clone(&nearly_full)));
+        background.extend(outbox.map(|outbox| outbox.publish(&node, &log)));
         let node_service = NodeService {
             node_id: config.node.id.clone(),
             development: config.node.development,
@@ -243,6 +258,7 @@ impl Running {
 
         let (address, metrics_address) = (local(&listener)?, local(&metrics_listener)?);
         let (handle, metrics_handle) = (Handle::new(), Handle::new());
+        let inbox = inbox.map(|inbox| inbox.serve(Arc::clone(&app)));
         let door = open_door(listener, tls, router(app, own), handle.clone(), &config)?;
         let metrics_door = open_metrics(metrics_listener, Arc::clone(&node), metrics, metrics_handle.clone())?;
         let shutdown = config.node.shutdown_seconds;
@@ -252,6 +268,7 @@ impl Running {
             metrics_address,
             node,
             cluster,
+            inbox,
             handle,
             metrics_handle,
             background,
@@ -266,6 +283,10 @@ impl Running {
     /// answered, what is appended is applied. Never longer than configured. Afterwards the data folder is free for the
     /// next node.
     pub async fn stop(self) {
+        // Other nodes go on with it while this one hands over.
+        if let Some(inbox) = self.inbox {
+            inbox.stop().await;
+        }
         if let Some(cluster) = &self.cluster {
             cluster.leave(self.hand_over).await;
         }

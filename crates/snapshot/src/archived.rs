@@ -46,7 +46,7 @@ impl ArchivedLog {
     /// Reads what there is. Of a log of which nothing is archived yet the manifest is empty.
     pub async fn manifest(&self) -> Result<Arc<Manifest>, SnapshotError> {
         // Listing tells an archive that was not begun from a bucket that is not there.
-        let names = self.objects.list(&self.name("").trim_end_matches('/').to_owned()).await?;
+        let names = self.objects.list(self.name("").trim_end_matches('/')).await?;
         let manifest = if names.contains(&self.name(MANIFEST)) {
             let text = self.objects.get(&self.name(MANIFEST)).await?.unwrap_or_default();
             let text = std::str::from_utf8(&text).map_err(|_| self.damaged(format!("{MANIFEST} is no text")))?;

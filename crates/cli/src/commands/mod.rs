@@ -9,6 +9,7 @@ mod doctor;
 mod explain;
 mod export;
 mod hold;
+mod inbox;
 mod item;
 mod log;
 mod node;
@@ -42,6 +43,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Stream(stream) => platform::stream(stream, &global.session()?).await,
         Command::Clock(clock) => platform::clock(clock, &global.session()?).await,
         Command::Policy(policy) => policy::run(policy, &global.session()?).await,
+        Command::Inbox(inbox) => inbox::run(inbox, global).await,
         Command::Log(log) => log::run(log, global).await,
         Command::Replay(replay) => replay::run(replay, global).await,
         Command::Snapshot(snapshot) => snapshot::run(snapshot, global).await,

@@ -7,7 +7,7 @@ use daybook_kernel::id::Offset;
 use parking_lot::Mutex;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientContext, client::Client};
 use tokio::sync::{Notify, oneshot, watch};
@@ -32,10 +32,11 @@ pub(super) enum Along {
 }
 
 /// What is appended. A value that is not there is a tombstone.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Payload<'a> {
     pub(super) key: Option<&'a [u8]>,
     pub(super) value: Option<&'a [u8]>,
+    pub(super) headers: &'a [(&'a str, &'a [u8])],
 }
 
 /// The end of a partition as far as this process wrote it. A reader of the same process need not wait until the broker
@@ -104,6 +105,13 @@ impl Appender {
         }
         if let Some(value) = payload.value {
             record = record.payload(value);
+        }
+        if !payload.headers.is_empty() {
+            let headers = OwnedHeaders::new_with_capacity(payload.headers.len());
+            let insert = |headers: OwnedHeaders, (key, value): &(&str, &[u8])| {
+                headers.insert(Header { key, value: Some(*value) })
+            };
+            record = record.headers(payload.headers.iter().fold(headers, insert));
         }
         match producer.send(record) {
             Ok(()) => Appended::waiting(result),

@@ -119,6 +119,36 @@ pub(super) fn membership_config(options: &KafkaOptions, client_id: &str) -> Resu
     Ok(config)
 }
 
+/// What concerns the reader of inbox topics only: a group of its own, with offsets that are committed, because what is
+/// on these topics is nobody's truth. A record whose place was lost to the topic's retention is gone; reading goes on with
+/// the oldest that is left.
+pub(super) fn inbox_config(options: &KafkaOptions) -> Result<ClientConfig, LogError> {
+    let mut config = consumer_config(options, &Fetch::AT_ONCE)?;
+    for (name, value) in MEMBERSHIP {
+        config.set(name, value);
+    }
+    config.set("group.id", format!("{}.inbox", group(options)));
+    config.set("auto.offset.reset", "earliest");
+    // Commits are sent by the thread that polls; the lag comes with the statistics.
+    config.set("statistics.interval.ms", "2000");
+    Ok(config)
+}
+
+/// What concerns the producer of topics beside the log only.
+pub(super) fn beside_config(options: &KafkaOptions, without_gaps: bool) -> Result<ClientConfig, LogError> {
+    let mut config = producer_config(options)?;
+    // A key goes to the partition that Java's clients choose for it.
+    config.set("partitioner", "murmur2_random");
+    // Other programs name topics here: none comes into being because of that.
+    config.set("allow.auto.create.topics", "false");
+    if without_gaps {
+        // Nothing is given up, and what cannot be written for good stops everything that comes after it.
+        config.set("enable.gapless.guarantee", "true");
+        config.set("message.timeout.ms", "0");
+    }
+    Ok(config)
+}
+
 /// The group that the nodes of a log form.
 pub(super) fn group(options: &KafkaOptions) -> String {
     format!("daybook.{}", options.name)

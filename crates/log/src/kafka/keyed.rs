@@ -121,7 +121,12 @@ impl KafkaKeyedLog {
         let admin = admin(&options)?;
         let topic = format!("{}.keys", options.name);
         let settings = compaction.settings(options.min_insync_replicas);
-        topics::check(&admin, &options, &[TopicSpec { name: topic.clone(), partitions: 1, settings }]).await?;
+        topics::check(
+            &admin,
+            &options,
+            &[TopicSpec { name: topic.clone(), partitions: 1, may_have_more: false, settings }],
+        )
+        .await?;
         let mut config = producer_config(&options)?;
         // Keys are as good as random: there is nothing to compress.
         config.set("compression.type", "none");
@@ -149,7 +154,7 @@ async fn roll(log: std::sync::Weak<Inner>, written: Arc<Notify>) {
         // What is written meanwhile notifies again: its segment may begin later than the one that ends here.
         tokio::time::sleep(wait).await;
         let Some(log) = log.upgrade() else { return };
-        let payload = Payload { key: Some(ROLL), value: Some(b"") };
+        let payload = Payload { key: Some(ROLL), value: Some(b""), ..Payload::default() };
         if let Err(error) = log.appender.append(&log.topic, PARTITION, payload, None).await {
             tracing::warn!(%error, topic = log.topic, "a segment of the keyed log could not be ended; it is tried again");
             log.written.notify_one();
@@ -166,7 +171,7 @@ impl KeyedLog for KafkaKeyedLog {
         if let Err(refused) = check(key, value.as_ref()) {
             return Appended::done(Err(refused));
         }
-        let payload = Payload { key: Some(key), value: value.as_deref() };
+        let payload = Payload { key: Some(key), value: value.as_deref(), ..Payload::default() };
         let along = Along::Written(Arc::clone(&self.inner.written));
         self.inner.appender.append(&self.inner.topic, PARTITION, payload, Some(along))
     }

@@ -7,12 +7,18 @@
 //! commits: progress is kept beside the state, and the chain keeps writers apart. The consumer group decides who should
 //! look after a partition, never who may: no record is read through it.
 //!
+//! Topics that other programs read or write have nothing to do with the log: records that are put into an inbox are read
+//! through a group of their own, with commits ([`Inbox`]), and what is told to others is written to topics beside the
+//! log ([`BesideTopics`]).
+//!
 //! Architecture invariant: this folder is the one place that builds Kafka clients, and it leaves no setting that
 //! matters to a default.
 
 mod append;
 mod assignment;
+mod beside;
 mod config;
+mod inbox;
 mod keyed;
 mod membership;
 mod read;
@@ -38,6 +44,8 @@ use config::{client_config, producer_config};
 use read::Consumers;
 use topics::{Admin, Rule, Setting, TopicSpec};
 
+pub use beside::{BesideReader, BesideRecord, BesideTopics, Headers};
+pub use inbox::{Inbox, InboxLag, InboxLeaving, InboxPartition, InboxRecord, InboxTopics};
 pub use keyed::{Compaction, KafkaKeyedLog};
 pub use membership::{Member, Membership};
 
@@ -140,7 +148,7 @@ impl Clients {
                     rule: Rule::AtLeast(RECORD_BYTES_MAX as u64),
                 },
             ];
-            TopicSpec { name: self.topic(topic), partitions: self.options.partitions, settings }
+            TopicSpec { name: self.topic(topic), partitions: self.options.partitions, may_have_more: false, settings }
         })
     }
 }
@@ -204,7 +212,7 @@ impl Log for KafkaLog {
         match self.check_partition(partition) {
             Ok(()) => {
                 let tail = self.clients.tail(topic, partition).cloned();
-                let payload = Payload { key: None, value: Some(&record[..]) };
+                let payload = Payload { value: Some(&record[..]), ..Payload::default() };
                 let along = tail.map(|tail| Along::Tail(tail, record.clone()));
                 self.appender.append(&self.clients.topic(topic), kafka_partition(partition), payload, along)
             }

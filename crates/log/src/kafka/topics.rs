@@ -16,6 +16,8 @@ pub(super) type Admin = Arc<AdminClient<DefaultClientContext>>;
 pub(super) struct TopicSpec {
     pub(super) name: String,
     pub(super) partitions: u32,
+    /// Another number of partitions is as good.
+    pub(super) may_have_more: bool,
     pub(super) settings: Vec<Setting>,
 }
 
@@ -29,6 +31,7 @@ pub(super) struct Setting {
 /// What a setting may be.
 pub(super) enum Rule {
     Exactly,
+    Anything,
     AtLeast(u64),
     AtMost(u64),
     /// For a share between 0 and 1, in thousandths.
@@ -38,6 +41,11 @@ pub(super) enum Rule {
 impl Setting {
     pub(super) fn exactly(name: &'static str, value: &str) -> Self {
         Self { name, created: value.to_owned(), rule: Rule::Exactly }
+    }
+
+    /// What it is created with, and anybody may change.
+    pub(super) fn created_with(name: &'static str, value: &str) -> Self {
+        Self { name, created: value.to_owned(), rule: Rule::Anything }
     }
 
     pub(super) fn at_least(name: &'static str, least: u64) -> Self {
@@ -53,6 +61,7 @@ impl Setting {
         let (name, number) = (self.name, found.parse::<u64>().ok());
         let wanted = match self.rule {
             Rule::Exactly if found == self.created => return None,
+            Rule::Anything => return None,
             Rule::AtLeast(least) if number.is_some_and(|found| found >= least) => return None,
             Rule::AtMost(most) if number.is_some_and(|found| found <= most) => return None,
             Rule::AtMostThousandths(most) if thousandths(found).is_some_and(|found| found <= most) => return None,
@@ -81,7 +90,7 @@ pub(super) async fn check(admin: &Admin, options: &KafkaOptions, specs: &[TopicS
     for (spec, partitions) in specs.iter().zip(found) {
         let (name, wanted) = (&spec.name, spec.partitions);
         match (partitions, options.create_with_replication) {
-            (Some(found), _) if found == wanted => {}
+            (Some(found), _) if found == wanted || spec.may_have_more => {}
             (Some(found), _) => {
                 let (found, wanted) = (format!("{found} partitions in topic {name}"), format!("{wanted} partitions"));
                 return Err(LogError::ShapeDiffers { found, wanted });
@@ -115,7 +124,7 @@ fn partitions_of_topics(admin: &Admin, options: &KafkaOptions, names: &[String])
 }
 
 async fn create(admin: &Admin, spec: &TopicSpec, replication: u16) -> Result<(), LogError> {
-    let TopicSpec { name, partitions, settings } = spec;
+    let TopicSpec { name, partitions, settings, .. } = spec;
     let count = i32::try_from(*partitions).unwrap_or(i32::MAX);
     let mut new = NewTopic::new(name, count, TopicReplication::Fixed(i32::from(replication)));
     for setting in settings {

@@ -266,6 +266,11 @@ impl Partition {
         self.applied.get()
     }
 
+    /// The first command that is not applied, and every change of it.
+    pub fn applied(&self) -> &Watched<Offset> {
+        &self.applied
+    }
+
     /// Reads the state as it is now.
     pub fn read<T>(&self, with: impl FnOnce(&dyn Read, &Head) -> T) -> Result<T, ReadError> {
         let (snapshot, head) = self.store.snapshot()?;

@@ -21,6 +21,12 @@ impl Claims {
         self.get(name)?.as_str().map(ToOwned::to_owned)
     }
 
+    /// A claim that is a time, in seconds since 1970; a part of a second is left out.
+    pub(super) fn seconds(&self, name: &str) -> Option<u64> {
+        let value = self.get(name)?;
+        value.as_u64().or_else(|| value.as_f64().filter(|seconds| *seconds >= 0.0).map(|seconds| seconds as u64))
+    }
+
     /// A claim that is a list of texts, one text, or texts separated by spaces (as OAuth's scope); sorted.
     pub(super) fn texts(&self, name: &str) -> Vec<String> {
         let texts: BTreeSet<String> = match self.get(name) {

@@ -5,6 +5,7 @@ pub mod development;
 mod keys;
 
 use daybook_kernel::id::TenantId;
+use daybook_kernel::time::Timestamp;
 use daybook_proto::log::v1::{Actor, actor::Kind};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
@@ -80,6 +81,16 @@ impl Authenticator {
 
     /// Checks the value of an Authorization header.
     pub async fn check(&self, authorization: Option<&str>) -> Result<Caller, CallError> {
+        self.check_as_of(authorization, None).await
+    }
+
+    /// The same for a token that was sent at some time: then it must have been good. Its signature must be one of a key
+    /// that is known now: a key that was withdrawn since is good for nothing.
+    pub async fn check_as_of(
+        &self,
+        authorization: Option<&str>,
+        sent_at: Option<Timestamp>,
+    ) -> Result<Caller, CallError> {
         let missing = || {
             CallError::new(
                 codes::TOKEN_MISSING,
@@ -100,7 +111,8 @@ impl Authenticator {
         let key = key.ok_or_else(|| invalid("none of the known keys signed it".to_owned()))?;
         let mut validation = Validation::new(header.alg);
         validation.leeway = LEEWAY_SECONDS;
-        validation.validate_nbf = true;
+        validation.validate_exp = sent_at.is_none();
+        validation.validate_nbf = sent_at.is_none();
         validation.required_spec_claims = ["exp", "sub"].map(str::to_owned).into();
         validation.validate_aud = !self.config.audience.is_empty();
         if !self.config.audience.is_empty() {
@@ -117,7 +129,19 @@ impl Authenticator {
             }
             _ => invalid(error.to_string()),
         })?;
-        self.caller(&Claims(claims.claims)).map_err(invalid)
+        let claims = Claims(claims.claims);
+        if let Some(sent_at) = sent_at {
+            let sent_at = sent_at.as_unix_millis() / 1_000;
+            let expired_at = claims.seconds("exp").ok_or_else(|| invalid("its expiry is no time".to_owned()))?;
+            if sent_at > expired_at.saturating_add(LEEWAY_SECONDS) {
+                let message = "the token had expired when it was sent; get a new one and send the command again";
+                return Err(CallError::new(codes::TOKEN_EXPIRED, message));
+            }
+            if claims.seconds("nbf").is_some_and(|from| sent_at.saturating_add(LEEWAY_SECONDS) < from) {
+                return Err(invalid("it was not good yet when it was sent".to_owned()));
+            }
+        }
+        self.caller(&claims).map_err(invalid)
     }
 
     fn caller(&self, claims: &Claims) -> Result<Caller, String> {

@@ -136,10 +136,8 @@ mod tests {
     }
 
     fn first_standby(assigned: &str) -> String {
-        let nodes = ["a", "b", "c"].into_iter();
-        let first =
-            nodes.filter(|node| view(node, Some(assigned), assigned).rank(P, Some(&assigned.into())) == Some(0));
-        first.last().unwrap().into()
+        let is_first = |node: &&str| view(node, Some(assigned), assigned).rank(P, Some(&assigned.into())) == Some(0);
+        ["a", "b", "c"].into_iter().filter(|node| *node != assigned).find(is_first).unwrap().into()
     }
 
     #[test]

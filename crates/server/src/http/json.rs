@@ -13,28 +13,12 @@ use bytes::Bytes;
 use http::{HeaderMap, Method as HttpMethod, Request, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use prost::Message;
-use prost_reflect::{DynamicMessage, SerializeOptions};
 use serde_json::{Value, json};
 
 use super::App;
 use crate::door::Method;
+use crate::encoding::Encoding;
 use crate::error::{CallError, codes};
-
-/// How a message is written down.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Encoding {
-    Json,
-    Proto,
-}
-
-impl Encoding {
-    fn content_type(self) -> &'static str {
-        match self {
-            Self::Json => "application/json",
-            Self::Proto => "application/proto",
-        }
-    }
-}
 
 pub(super) async fn serve(app: Arc<App>, request: Request<Body>) -> Response {
     let path = request.uri().path();
@@ -59,7 +43,7 @@ pub(super) async fn serve(app: Arc<App>, request: Request<Body>) -> Response {
         }
         Err(NotRead::Refused(error)) => return refused(status(&error), &error),
     };
-    let message = decode(&method, encoding, &bytes);
+    let message = encoding.decode(&method, &bytes);
     match app.answer(&method, &headers, message, timeout(&headers)).await {
         Ok(response) => answered(&method, encoding, response),
         Err(error) => refused(status(&error), &error),
@@ -136,43 +120,11 @@ fn percent_decoded(text: &str) -> Vec<u8> {
     decoded
 }
 
-fn decode(method: &Method, encoding: Encoding, bytes: &[u8]) -> Result<DynamicMessage, CallError> {
-    let malformed = |what: String| {
-        let message = format!("the request is not a {}: {what}; nothing was recorded", method.input.full_name());
-        let is_unknown_field = what.contains("unrecognized field name");
-        let code = if is_unknown_field { codes::UNKNOWN_FIELD } else { codes::MALFORMED_REQUEST };
-        CallError::new(code, message)
-    };
-    match encoding {
-        Encoding::Proto => DynamicMessage::decode(method.input.clone(), bytes).map_err(|e| malformed(e.to_string())),
-        Encoding::Json => {
-            let bytes = if bytes.trim_ascii().is_empty() { b"{}" } else { bytes };
-            let mut json = serde_json::Deserializer::from_slice(bytes);
-            let message = DynamicMessage::deserialize(method.input.clone(), &mut json);
-            message.and_then(|message| json.end().map(|()| message)).map_err(|error| malformed(error.to_string()))
-        }
-    }
-}
-
 fn answered(method: &Method, encoding: Encoding, response: Bytes) -> Response {
-    let body = match encoding {
-        Encoding::Proto => Ok(response.to_vec()),
-        Encoding::Json => to_json(method, response),
-    };
-    match body {
+    match encoding.encode(method, response) {
         Ok(body) => ([(header::CONTENT_TYPE, encoding.content_type())], body).into_response(),
-        Err(what) => {
-            let error = CallError::new(codes::INTERNAL_ERROR, what);
-            refused(status(&error), &error)
-        }
+        Err(error) => refused(status(&error), &error),
     }
-}
-
-fn to_json(method: &Method, response: Bytes) -> Result<Vec<u8>, String> {
-    let message = DynamicMessage::decode(method.output.clone(), response).map_err(|error| error.to_string())?;
-    let mut json = serde_json::Serializer::new(Vec::new());
-    message.serialize_with_options(&mut json, &SerializeOptions::new()).map_err(|error| error.to_string())?;
-    Ok(json.into_inner())
 }
 
 /// Connect's names of gRPC's codes, and the HTTP status that goes with each.
@@ -199,6 +151,11 @@ fn status(error: &CallError) -> StatusCode {
 
 /// An error as Connect has it: code, message, and the same details as gRPC, each also in plain JSON.
 fn refused(status: StatusCode, error: &CallError) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], error_body(error)).into_response()
+}
+
+/// The body of such an error.
+pub(crate) fn error_body(error: &CallError) -> String {
     let grpc = error.to_grpc();
     let packed = tonic_types::pb::Status::decode(grpc.details()).unwrap_or_default();
     let plain = plain_details(error);
@@ -214,8 +171,7 @@ fn refused(status: StatusCode, error: &CallError) -> Response {
             json
         })
         .collect();
-    let body = json!({ "code": connect_code(grpc.code()).0, "message": error.message, "details": details });
-    (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+    json!({ "code": connect_code(grpc.code()).0, "message": error.message, "details": details }).to_string()
 }
 
 /// The details in plain JSON. Field names as JSON has them.

@@ -13,6 +13,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
+use daybook_kernel::time::Timestamp;
 use futures_util::FutureExt;
 use http::{HeaderMap, Request, header};
 use prost_reflect::DynamicMessage;
@@ -24,6 +25,7 @@ use crate::door::{Call, Door, Method, Methods};
 use crate::error::{CallError, codes};
 
 pub(crate) use grpc::AsBytes;
+pub(crate) use json::error_body;
 pub use tls::server_config as tls_server_config;
 
 /// What requests are answered with.
@@ -64,11 +66,23 @@ impl App {
         request: Result<DynamicMessage, CallError>,
         timeout: Option<Duration>,
     ) -> Result<Bytes, CallError> {
+        self.answer_as_of(method, headers, None, request, timeout).await
+    }
+
+    /// The same for what was sent at another time than now: then the token must have been good.
+    pub(crate) async fn answer_as_of(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        sent_at: Option<Timestamp>,
+        request: Result<DynamicMessage, CallError>,
+        timeout: Option<Duration>,
+    ) -> Result<Bytes, CallError> {
         let started = Instant::now();
         let span = trace::span(&method.path, headers);
         let call = async {
             let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-            let caller = self.authenticator.check(authorization).await?;
+            let caller = self.authenticator.check_as_of(authorization, sent_at).await?;
             let call = Call { caller, trace: trace::context(headers) };
             self.door.call(method, &call, request?).await
         };
