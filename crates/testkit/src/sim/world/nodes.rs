@@ -1,0 +1,213 @@
+//! Nodes that start, stop, end, and get messages.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use daybook_kernel::id::PartitionId;
+use daybook_runtime::{
+    EffectFailed, EffectHandler, EffectHandlers, Limits, Node, NodeOptions, PartitionState, RequestedEffect, Role,
+    Roles,
+};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use prost::Message as _;
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::{PARTITIONS, Running, World};
+use crate::sim::broker::Broker;
+use crate::sim::clock::NodeClock;
+use crate::sim::disk::NodeStores;
+use crate::sim::events::{Call, Event, Shared};
+use crate::sim::network::{Message, NodePeers, address};
+
+impl World {
+    pub(super) fn start_and_stop(&mut self) {
+        let now = self.now();
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].stopping.as_ref().is_some_and(JoinHandle::is_finished) {
+                self.nodes[node].stopping = None;
+                self.gone(node, false);
+            }
+            if self.nodes[node].running.is_none() && self.nodes[node].starts_us <= now {
+                self.start(node);
+            }
+            if self.nodes[node].cut_until_us <= now && !self.shared.lock().nodes[node].linked {
+                self.shared.lock().nodes[node].linked = true;
+                self.tell(|| format!("n{node} reaches the others again"));
+            }
+            if self.nodes[node].full_until_us <= now && self.shared.lock().nodes[node].disk_full {
+                self.shared.lock().nodes[node].disk_full = false;
+                self.tell(|| format!("n{node} has space again"));
+            }
+        }
+        if self.slow_until_us != 0 && self.slow_until_us <= now {
+            self.slow_until_us = 0;
+            self.shared.lock().delay_max_us = i64::try_from(self.plan.delay_max.as_micros()).unwrap_or(i64::MAX);
+        }
+    }
+
+    pub(super) fn start(&mut self, node: usize) {
+        let starts = {
+            let mut sim = self.shared.lock();
+            sim.nodes[node].starts += 1;
+            sim.tell(|| format!("n{node} starts"));
+            sim.nodes[node].starts
+        };
+        let runtime = match Builder::new_current_thread().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                self.shared.lock().oracle.violations.push(format!("no runtime: {error}"));
+                return;
+            }
+        };
+        let roles = Roles::all(PARTITIONS, Role::Rest);
+        for (partition, role) in (0..).map(PartitionId).zip(&self.assigned[node]) {
+            roles.set(partition, *role);
+        }
+        let echo = Arc::new(SimEcho { shared: self.shared.clone(), node });
+        let options = NodeOptions {
+            node_id: format!("n{node}"),
+            address: address(node),
+            stores: Arc::new(NodeStores { shared: self.shared.clone(), node, disks: self.nodes[node].disks.clone() }),
+            roles: roles.clone(),
+            peers: Arc::new(NodePeers { shared: self.shared.clone(), node }),
+            limits: Limits {
+                decision_wait_max: Duration::from_secs(2),
+                pipeline_max: self.plan.pipeline_max,
+                batch_commands_max: self.plan.batch_commands_max,
+                // Deciding takes no simulated time.
+                batch_time_max: Duration::from_secs(1),
+                ..Limits::default()
+            },
+            effects: EffectHandlers::new().with("echo", echo),
+        };
+        let log = Arc::new(Broker::log_of(&self.shared, node));
+        let clock = Arc::new(NodeClock { shared: self.shared.clone(), node });
+        let decider = self.fixture.decider.clone();
+        match runtime.block_on(async { Node::start(log, decider, clock, options) }) {
+            Ok(started) => {
+                let disk_was_full = self.shared.lock().nodes[node].disk_full;
+                self.nodes[node].running = Some(Running { runtime, node: started, roles, disk_was_full });
+            }
+            Err(error) => self.shared.lock().oracle.violations.push(format!("start {starts} of n{node}: {error}")),
+        }
+    }
+
+    /// What ran on a node is gone.
+    pub(super) fn gone(&mut self, node: usize, machine_failed: bool) {
+        if let Some(running) = self.nodes[node].running.take() {
+            drop(running.runtime);
+            drop(running.node);
+        }
+        self.nodes[node].stopping = None;
+        let mut sim = self.shared.lock();
+        let sim = &mut *sim;
+        sim.hang_up(node);
+        Broker::node_gone(sim, node, machine_failed);
+        self.nodes[node].disks.crash(&mut sim.rng);
+        self.nodes[node].starts_us = sim.now_us + sim.rng.i64(1_000..2_000_000);
+        self.nodes[node].paused_until_us = 0;
+        if !self.plan.embedded && sim.rng.u32(..16) == 0 {
+            self.nodes[node].disks.wipe();
+            sim.tell(|| format!("n{node} gets an empty disk"));
+        }
+    }
+
+    pub(super) fn stop_in_good_order(&mut self, node: usize) {
+        let Some(running) = &self.nodes[node].running else { return };
+        if self.nodes[node].stopping.is_some() {
+            return;
+        }
+        let stopping = Arc::clone(&running.node);
+        let stop = running.runtime.spawn(async move {
+            stopping.resign().await;
+            stopping.stop(Duration::from_secs(1)).await;
+        });
+        self.nodes[node].stopping = Some(stop);
+    }
+
+    /// A partition that has stopped for good, for a reason that is not its disk, should not be.
+    pub(super) fn look_for_broken(&mut self) {
+        for node in 0..self.nodes.len() {
+            let Some(running) = &self.nodes[node].running else { continue };
+            let broken = running.node.partitions().iter().find_map(|partition| {
+                let (state, detail) = partition.state().get();
+                (state == PartitionState::Broken).then(|| format!("partition {}: {detail}", partition.id()))
+            });
+            let Some(detail) = broken else { continue };
+            if running.disk_was_full {
+                if !self.shared.lock().nodes[node].disk_full {
+                    self.tell(|| format!("somebody restarts n{node}"));
+                    self.gone(node, false);
+                }
+            } else {
+                self.shared.lock().oracle.violations.push(format!("n{node}, {detail}"));
+            }
+        }
+    }
+
+    /// A message arrives.
+    pub(super) fn deliver(&mut self, message: Message) {
+        match message {
+            Message::Submit { from, to, record, reply } => {
+                let linked = {
+                    let sim = self.shared.lock();
+                    sim.nodes[from].linked && sim.nodes[to].linked
+                };
+                let Some(running) = self.nodes[to].running.as_ref().filter(|_| linked) else {
+                    // Refused at once, or never answered.
+                    if self.random(fastrand::Rng::bool) {
+                        self.never.push(reply);
+                    }
+                    return;
+                };
+                let asked = self.shared.lock().keep(Call { from, to, reply });
+                let (node, shared) = (Arc::clone(&running.node), self.shared.clone());
+                running.runtime.spawn(async move {
+                    let outcome = node.submit_here(&record).await;
+                    let mut sim = shared.lock();
+                    let wait = sim.delay();
+                    sim.after(wait, Event::Reply(asked, Box::new(outcome)));
+                });
+            }
+            Message::Gossip { from, to } => {
+                let linked = {
+                    let sim = self.shared.lock();
+                    sim.nodes[from].linked && sim.nodes[to].linked
+                };
+                let (Some(asks), Some(tells)) = (&self.nodes[from].running, &self.nodes[to].running) else { return };
+                for partition in (0..PARTITIONS).map(PartitionId).filter(|_| linked) {
+                    if let Some(owner) = tells.node.routes().owner(partition) {
+                        asks.node.routes().learn(partition, &owner);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The effect "echo" on a simulated node: it takes its time, and fails now and then.
+struct SimEcho {
+    shared: Shared,
+    node: usize,
+}
+
+impl EffectHandler for SimEcho {
+    fn run<'a>(&'a self, effect: &'a RequestedEffect) -> BoxFuture<'a, Result<Vec<u8>, EffectFailed>> {
+        let (done, woken) = oneshot::channel();
+        let fails = {
+            let mut sim = self.shared.lock();
+            sim.oracle.effect(self.node, effect);
+            let wait = sim.delay();
+            sim.after(wait, Event::Wake(done));
+            sim.rng.u32(..6) == 0
+        };
+        async move {
+            drop(woken.await);
+            if fails { Err(EffectFailed("not yet".to_owned())) } else { Ok(effect.token().encode_to_vec()) }
+        }
+        .boxed()
+    }
+}
