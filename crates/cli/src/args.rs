@@ -107,6 +107,9 @@ pub(crate) enum Command {
     Projection(Projection),
     /// What became of a command, by its id
     Outcome(OutcomeOf),
+    /// What every node of the log must understand
+    #[command(subcommand)]
+    FeatureLevel(FeatureLevel),
     /// Move the log's clock forward (development nodes)
     Clock(Clock),
     /// Make a token with the key of a development node
@@ -830,6 +833,18 @@ pub(crate) enum Projection {
 pub(crate) struct OutcomeOf {
     /// The command's id
     pub(crate) command_id: String,
+}
+
+/// What every node of the log must understand.
+#[derive(Debug, Subcommand)]
+pub(crate) enum FeatureLevel {
+    /// Show the level, and the nodes there were when it was raised
+    Show,
+    /// Raise it, when every node runs the new release; it cannot be lowered
+    Raise {
+        /// The level [default: the newest that every node understands]
+        level: Option<u32>,
+    },
 }
 
 /// Move the log's clock forward.

@@ -106,6 +106,10 @@ error_codes! { "../../../docs/errors/";
     DECIDER_PANICKED: Internal;
     /// Parked: deciding would have read more rows than a decision may.
     DECIDER_OVER_BUDGET: ResourceExhausted;
+    /// The log has not reached the feature level that this needs.
+    FEATURE_LEVEL_TOO_LOW: FailedPrecondition;
+    /// The log has reached a feature level that this release does not understand.
+    RELEASE_TOO_OLD: FailedPrecondition;
     /// The log, decided again, does not say what is recorded.
     DECISIONS_DIFFER: DataLoss;
     /// An export does not prove what it says.

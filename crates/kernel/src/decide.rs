@@ -16,13 +16,14 @@ use prost::Message;
 use crate::authorisation::{Authorisation, Authority};
 use crate::code;
 use crate::domain::{Context, Moment, NotACommand, PolicyInForce};
+use crate::feature_level::FeatureLevel;
 use crate::governance;
 use crate::hash::Hash;
 use crate::id::{CommandId, Offset, PartitionId, Position, StreamKey, TenantId};
 use crate::registry::Registry;
 use crate::rejection::{Refusal, Rejection};
 use crate::sabotage::{self, Mistake};
-use crate::state::{Fault, Metered, Read, WriteSet};
+use crate::state::{Fault, Layered, Metered, Read, WriteSet};
 use crate::system;
 use crate::table::{View, ViewMut};
 use crate::time::Timestamp;
@@ -41,6 +42,7 @@ pub struct Decider {
     registry: Arc<Registry>,
     authority: Arc<dyn Authority>,
     partitions: u32,
+    understands: FeatureLevel,
 }
 
 /// Where and when a command is decided, or was.
@@ -70,7 +72,24 @@ pub struct Decided {
 impl Decider {
     /// A decider for a log with this many partitions.
     pub fn new(registry: Arc<Registry>, authority: Arc<dyn Authority>, partitions: u32) -> Self {
-        Self { registry, authority, partitions }
+        Self { registry, authority, partitions, understands: FeatureLevel::NEWEST }
+    }
+
+    /// The same for a release that understands feature levels up to this one.
+    #[must_use]
+    pub fn understanding(self, newest: FeatureLevel) -> Self {
+        Self { understands: newest, ..self }
+    }
+
+    /// Whether this release may read on in a state: it must understand the feature level that was reached.
+    ///
+    /// # Errors
+    /// [`Fault::NewerRelease`] when it does not.
+    pub fn check_release(&self, state: &dyn Read) -> Result<(), Fault> {
+        if sabotage::makes(Mistake::ReleaseGateOff) {
+            return Ok(());
+        }
+        self.understands.understands(governance::feature_level(state)?)
     }
 
     /// The domains.
@@ -147,8 +166,8 @@ impl Decider {
         }
         let position = Position { partition: place.partition, offset: place.command };
         let policy = PolicyInForce { authority: &*self.authority, set, determining: &determining };
-        let ctx = Context::new(place.now, position, self.partitions, &tenant, actor, id, policy);
         let metered = Metered::new(state, ROWS_READ_MAX);
+        let ctx = Context::new(place.now, position, self.partitions, &tenant, actor, id, policy, &metered);
         let decided = catch_unwind(AssertUnwindSafe(|| {
             let Some(domain) = self.registry.get(&command.domain) else { return Err(NotACommand::UnknownKind) };
             domain.decide(&metered, &command.kind, command.payload.clone(), &ctx)
@@ -360,6 +379,9 @@ impl Decider {
                 tables.outbox().put((place.command.0, effects), &row);
                 effects += 1;
             }
+        }
+        if domain.projection == governance::PLATFORM {
+            self.check_release(&Layered::new(state).over(writes))?;
         }
         Ok(())
     }

@@ -18,11 +18,13 @@ use daybook_proto::log::v1;
 use prost::Message;
 
 use crate::authorisation::{Authorisation, Authority, PolicyProblem, Verdict};
-use crate::code::Code;
+use crate::code::{self, Code};
+use crate::feature_level::FeatureLevel;
+use crate::governance;
 use crate::hash::Hash;
 use crate::id::{CommandId, Offset, PartitionId, Position, StreamKey, TenantId};
-use crate::rejection::{Refusal, Violations};
-use crate::state::{Fault, ProjectionId};
+use crate::rejection::{Refusal, Rejection, Violations};
+use crate::state::{Fault, ProjectionId, Read};
 use crate::system::Effect;
 use crate::table::{View, ViewMut};
 use crate::time::Timestamp;
@@ -42,6 +44,7 @@ pub struct Context<'a> {
     /// The command's id.
     pub command_id: CommandId,
     policy: PolicyInForce<'a>,
+    state: &'a dyn Read,
 }
 
 /// The policy set under which a command is decided.
@@ -65,8 +68,23 @@ impl<'a> Context<'a> {
         actor: &'a v1::Actor,
         command_id: CommandId,
         policy: PolicyInForce<'a>,
+        state: &'a dyn Read,
     ) -> Self {
-        Self { now, position, partitions, tenant, actor, command_id, policy }
+        Self { now, position, partitions, tenant, actor, command_id, policy, state }
+    }
+
+    /// Refuses what needs a feature level that the log has not reached: a node that does not understand it may still
+    /// take part.
+    pub fn requires(&self, needed: FeatureLevel) -> Result<(), Refusal> {
+        let reached = governance::feature_level(self.state)?;
+        if reached >= needed {
+            return Ok(());
+        }
+        let message = format!(
+            "this needs feature level {needed}, and the log is at {reached}; nothing was done; raise it with `daybook \
+             feature-level raise` once every node runs this release"
+        );
+        Err(Rejection::new(code::FEATURE_LEVEL_TOO_LOW, message).with("feature_level", needed.to_string()).into())
     }
 
     /// Whether the policy set in force permits the actor something. What determined the answer is recorded with the

@@ -1,9 +1,10 @@
 //! What is asked of every command before any domain sees it: is its tenant known here, which policy set is in force,
-//! how far is the log's clock ahead. Written by the platform's projection, on each partition by commands to that
+//! how far is the log's clock ahead, which feature level has the log reached. Written by the platform's projection, on each partition by commands to that
 //! partition's own stream; read by the decider.
 
-use daybook_proto::system::v1::{ActivePolicyRow, ClockRow, PartitionTenantRow, PolicyTextRow};
+use daybook_proto::system::v1::{ActivePolicyRow, ClockRow, FeatureLevelRow, PartitionTenantRow, PolicyTextRow};
 
+use crate::feature_level::FeatureLevel;
 use crate::hash::Hash;
 use crate::id::TenantId;
 use crate::state::{Fault, ProjectionId, Read};
@@ -23,6 +24,8 @@ crate::tables! {
     policy_texts: 3, ([u8; 32],) => PolicyTextRow;
     /// The clock: at most one row.
     clock: 4, () => ClockRow;
+    /// The feature level: at most one row.
+    feature_level: 5, () => FeatureLevelRow;
 }
 
 /// The policy set in force, by hash.
@@ -48,4 +51,10 @@ pub fn tenant(state: &dyn Read, tenant: &TenantId) -> Result<Option<PartitionTen
 /// By how many microseconds the log's clock is ahead of the wall clock.
 pub fn clock_ahead_us(state: &dyn Read) -> Result<i64, Fault> {
     Ok(Tables::from(View::new(state, TenantId::platform())).clock().get(())?.map_or(0, |row| row.ahead_us))
+}
+
+/// The feature level that the log has reached here.
+pub fn feature_level(state: &dyn Read) -> Result<FeatureLevel, Fault> {
+    let row = Tables::from(View::new(state, TenantId::platform())).feature_level().get(())?;
+    Ok(FeatureLevel(row.map_or(0, |row| row.level)))
 }

@@ -13,6 +13,7 @@
 //! | [`authorisation`] | questions to a policy set |
 //! | [`decide`], [`apply`] | the functions that the loop, followers and replay share |
 //! | [`system`], [`governance`] | what the loop keeps, what is asked of every command |
+//! | [`feature_level`] | what every node of a log must understand |
 //! | [`code`], [`rejection`], [`fields`] | error codes with their pages, reasons, checking fields |
 //!
 //! ```
@@ -29,6 +30,7 @@ pub mod chain;
 pub mod code;
 pub mod decide;
 pub mod domain;
+pub mod feature_level;
 pub mod fields;
 pub mod governance;
 pub mod hash;

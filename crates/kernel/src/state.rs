@@ -9,6 +9,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 
+use crate::feature_level::FeatureLevel;
 use crate::hash::Hash;
 
 /// The projection that a table belongs to; each is stored, rebuilt and swapped on its own. The numbers are frozen.
@@ -29,6 +30,17 @@ pub enum Fault {
     /// A row or key cannot be decoded.
     #[error("the store is damaged: {0}")]
     Damaged(String),
+    /// The log has reached a feature level that this release does not understand.
+    #[error(
+        "the log has reached feature level {reached}, and this release understands up to {understood}: a newer release \
+         wrote what follows; nothing was changed; run the release that the other nodes run"
+    )]
+    NewerRelease {
+        /// The level that the log has reached.
+        reached: FeatureLevel,
+        /// The newest level that this release understands.
+        understood: FeatureLevel,
+    },
     /// A decision read more rows than it may.
     #[error("a decision may read {0} rows at most")]
     OverBudget(u64),

@@ -3,7 +3,7 @@
 use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor, MethodDescriptor, ReflectMessage};
 
 use crate::descriptors;
-pub use crate::options::v1::{FieldClass, SealingSubject};
+pub use crate::options::v1::{FieldClass, FilledIn, SealingSubject};
 
 /// How the door seals a message: under whose key, and which of its fields names them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +40,13 @@ pub fn is_key_tenant(field: &FieldDescriptor) -> bool {
     descriptors()
         .get_extension_by_name("daybook.options.v1.key_tenant")
         .is_some_and(|extension| options.get_extension(&extension).as_bool().unwrap_or(false))
+}
+
+/// What the door fills into a field, if it does.
+pub fn filled_in(field: &FieldDescriptor) -> Option<FilledIn> {
+    let extension = descriptors().get_extension_by_name("daybook.options.v1.filled_in")?;
+    let number = field.options().get_extension(&extension).as_enum_number()?;
+    FilledIn::try_from(number).ok().filter(|filled_in| *filled_in != FilledIn::Unspecified)
 }
 
 /// How a message is sealed, for one that carries content.

@@ -14,7 +14,10 @@ use std::sync::LazyLock;
 use prost_reflect::DescriptorPool;
 
 mod class;
-pub use class::{FieldClass, MethodFacts, Sealing, SealingSubject, field_class, is_key_tenant, method_facts, sealing};
+pub use class::{
+    FieldClass, FilledIn, MethodFacts, Sealing, SealingSubject, field_class, filled_in, is_key_tenant, method_facts,
+    sealing,
+};
 
 mod generated {
     #![allow(missing_docs, unreachable_pub, clippy::all)] // generated: its documentation is that of the .proto

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use daybook_kernel::chain::Head;
+use daybook_kernel::code::RELEASE_TOO_OLD;
 use daybook_kernel::decide::Decider;
 use daybook_kernel::id::{CommandId, PartitionId, StreamKey, TenantId};
 use daybook_kernel::partitioning::partition_of;
@@ -14,7 +15,7 @@ use daybook_log::Log;
 use daybook_proto::log::v1::{self, decision::Outcome as Decided};
 use daybook_proto::system::v1::{Forward, ForwardReply};
 use daybook_store::{ProjectionVersion, StoreError, Stores};
-use futures_util::future::{BoxFuture, Either, FutureExt, join_all, select};
+use futures_util::future::{BoxFuture, Either, FutureExt, join_all, select, select_all};
 use prost::Message;
 use tokio::task::JoinHandle;
 
@@ -89,6 +90,7 @@ impl Node {
             let missing = || StoreError::Failed(format!("partition {id} has no role"));
             let role = options.roles.watch(id).ok_or_else(missing)?;
             let (store, head) = options.stores.open(id, &genesis, &projections)?;
+            decider.check_release(&*store.live())?;
             let (partition, swaps) = Partition::new(Parts {
                 id,
                 log: Arc::clone(&log),
@@ -203,6 +205,28 @@ impl Node {
             }
         }
         Ok(())
+    }
+
+    /// What a partition said that met a feature level which this release does not understand.
+    pub fn outdated(&self) -> Option<String> {
+        let outdated = self.partitions().iter().find(|partition| partition.broken().get() == Some(RELEASE_TOO_OLD))?;
+        Some(format!("partition {}: {}", outdated.id(), outdated.state().get().1))
+    }
+
+    /// Waits until [`Node::outdated`] has an answer.
+    pub async fn until_outdated(&self) -> String {
+        let outdated = |partition: &Arc<Partition>| {
+            let partition = Arc::clone(partition);
+            async move { partition.broken().wait_for(|code| *code == Some(RELEASE_TOO_OLD)).await }.boxed()
+        };
+        let all: Vec<_> = self.partitions().iter().map(outdated).collect();
+        if !all.is_empty() {
+            select_all(all).await;
+        }
+        match self.outdated() {
+            Some(outdated) => outdated,
+            None => std::future::pending().await,
+        }
     }
 
     /// Gives up every partition that this node leads, and goes on following it: what is appended is waited for, nothing

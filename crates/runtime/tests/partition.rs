@@ -422,6 +422,7 @@ async fn whatever_happens_to_appends_what_was_acknowledged_is_decided_once() {
             policies: registry.shipped_policies(),
             schema: registry.shipped_schema(),
             description: String::new(),
+            feature_level: 1,
         };
         let mut shipped = record("platform", "platform", "PublishShippedPolicySet", payload.encode_to_vec());
         shipped.actor = Some(v1::Actor { kind: v1::actor::Kind::System.into(), ..Default::default() });

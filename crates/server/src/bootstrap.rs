@@ -1,13 +1,16 @@
-//! What a new log needs before anybody can use it: the policy set that ships, and on a development node a first tenant.
+//! What a new log needs before anybody can use it: the policy set that ships, a feature level, and on a development node
+//! a first tenant.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use daybook_domains::shipped_policies;
+use daybook_kernel::feature_level::FeatureLevel;
 use daybook_kernel::governance;
 use daybook_kernel::id::{CommandId, StreamKey, TenantId};
 use daybook_kernel::registry::Registry;
+use daybook_kernel::state::{Fault, Read};
 use daybook_kernel::table::View;
 use daybook_proto::log::v1::{Actor, CommandRecord, actor::Kind, decision::Outcome as Decided};
 use daybook_proto::platform::v1::{CreateTenantRequest, PublishShippedPolicySet};
@@ -20,22 +23,31 @@ pub const FIRST_TENANT: &str = "demo";
 /// How long a step is tried again.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// Makes sure that a policy set is in force on every partition. On a log that has one, this does nothing: the command's
-/// id is always the same, so it is decided once.
-pub(crate) async fn policies(node: &Arc<Node>, registry: &Registry, development: bool) -> Result<(), SubmitError> {
-    if on_every_partition(node, |state| governance::active_policy(state).map(|set| set.is_some()))? {
+/// Makes sure that a policy set is in force on every partition, and starts a new log at the feature level of this
+/// release. On a log that has a policy set, this does nothing: the command's id is always the same, so it is decided once.
+pub(crate) async fn governance(
+    node: &Arc<Node>,
+    registry: &Registry,
+    level: FeatureLevel,
+    development: bool,
+) -> Result<(), SubmitError> {
+    let is_governed = |state: &dyn Read| Ok(governance::active_policy(state)?.is_some());
+    if on_every_partition(node, is_governed)? {
         return Ok(());
     }
     let command = PublishShippedPolicySet {
         policies: shipped_policies(registry, development),
         schema: registry.shipped_schema(),
         description: format!("ships with Daybook {}", env!("CARGO_PKG_VERSION")),
+        feature_level: level.0,
     };
     let id = CommandId::derived(0, &[b"the policy set that ships"]);
     let system = Actor { kind: Kind::System.into(), id: "bootstrap".to_owned(), ..Default::default() };
     let record = record(node, id, system, "PublishShippedPolicySet", command.encode_to_vec());
     insist(node, &record).await?;
-    while !on_every_partition(node, |state| governance::active_policy(state).map(|set| set.is_some()))? {
+    // Another node, of another release, may have been first: then its level counts.
+    let has_arrived = |state: &dyn Read| Ok(is_governed(state)? && governance::feature_level(state)? > FeatureLevel(0));
+    while !on_every_partition(node, has_arrived)? {
         tokio::time::sleep(RETRY).await;
     }
     Ok(())
@@ -44,7 +56,7 @@ pub(crate) async fn policies(node: &Arc<Node>, registry: &Registry, development:
 /// Makes sure that the first tenant of a development node is known on every partition. True when it is new.
 pub(crate) async fn first_tenant(node: &Arc<Node>) -> Result<bool, SubmitError> {
     let tenant = TenantId::parse(FIRST_TENANT).map_err(|_| not_leading("the first tenant's name"))?;
-    let is_known = |state: &dyn daybook_kernel::state::Read| {
+    let is_known = |state: &dyn Read| {
         let row = governance::tenant(state, &tenant)?;
         Ok(row.is_some())
     };
@@ -85,10 +97,7 @@ fn not_leading(detail: &str) -> SubmitError {
 }
 
 /// Whether something holds on every partition whose state this node has.
-fn on_every_partition(
-    node: &Node,
-    holds: impl Fn(&dyn daybook_kernel::state::Read) -> Result<bool, daybook_kernel::state::Fault>,
-) -> Result<bool, ReadError> {
+fn on_every_partition(node: &Node, holds: impl Fn(&dyn Read) -> Result<bool, Fault>) -> Result<bool, ReadError> {
     for partition in node.partitions().iter().filter(|partition| partition.role() != Role::Rest) {
         if !partition.read(|state, _| holds(state))?? {
             return Ok(false);

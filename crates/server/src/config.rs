@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use daybook_kernel::feature_level::FeatureLevel;
 use serde::{Deserialize, Serialize};
 
 /// Prefix of environment overrides.
@@ -73,6 +74,9 @@ pub struct NodeConfig {
     /// How long a shutdown may take before the node gives up what it waits for.
     #[serde(with = "seconds")]
     pub shutdown_seconds: Duration,
+    /// The newest feature level that the node understands. No setting: it comes with the release.
+    #[serde(skip)]
+    pub understands: FeatureLevel,
 }
 
 impl Default for NodeConfig {
@@ -85,6 +89,7 @@ impl Default for NodeConfig {
             data_dir: home.map_or_else(|| PathBuf::from("daybook-data"), |home| home.join("daybook")),
             development: false,
             shutdown_seconds: Duration::from_secs(20),
+            understands: FeatureLevel::NEWEST,
         }
     }
 }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use daybook_kernel::authorisation::Authorisation;
 use daybook_kernel::decide::Decider;
+use daybook_kernel::feature_level::FeatureLevel;
+use daybook_kernel::governance;
 use daybook_kernel::id::{CommandId, PartitionId, StreamKey, TenantId};
 use daybook_kernel::time::{Timestamp, duration_to_proto};
 use daybook_log::Log;
@@ -23,11 +25,15 @@ use crate::disk::free_bytes;
 use crate::door::{Door, NodeMethod};
 use crate::error::{CallError, codes};
 use crate::export;
+use crate::snapshots::Keeper;
 
 /// The node's own service.
 pub struct NodeService {
     pub(crate) node_id: String,
     pub(crate) development: bool,
+    pub(crate) understands: FeatureLevel,
+    /// Absent when snapshots are off.
+    pub(crate) snapshots: Option<Arc<Keeper>>,
     pub(crate) data_dir: PathBuf,
     pub(crate) started_at: Timestamp,
     pub(crate) log: Arc<dyn Log>,
@@ -59,6 +65,7 @@ impl NodeService {
             NodeMethod::ExportDecisions => {
                 export::decisions(door, &self.log, caller, decode(&request)?).await?.encode_to_vec()
             }
+            NodeMethod::TakeSnapshots => self.take_snapshots(door, caller, decode(&request)?).await?.encode_to_vec(),
         };
         Ok(response.into())
     }
@@ -93,6 +100,7 @@ impl NodeService {
                 log_time: (status.head.epoch.0 > 0).then(|| status.head.now.to_proto()),
                 since_applied: Some(duration_to_proto(status.since_applied)),
                 standbys,
+                newest_snapshot_at: self.newest_snapshot(status.partition).map(Timestamp::to_proto),
             });
         }
         Ok(v1::GetStatusResponse {
@@ -105,7 +113,48 @@ impl NodeService {
             partitions,
             disk_free_bytes: free_bytes(&self.data_dir).unwrap_or_default(),
             nodes: peers.into_iter().map(cluster_node).collect(),
+            feature_level: feature_level(door)?.0,
+            newest_feature_level: self.understands.0,
         })
+    }
+
+    fn newest_snapshot(&self, partition: PartitionId) -> Option<Timestamp> {
+        self.snapshots.as_ref()?.newest(partition)
+    }
+
+    async fn take_snapshots(
+        &self,
+        door: &Door,
+        caller: &Caller,
+        request: v1::TakeSnapshotsRequest,
+    ) -> Result<v1::TakeSnapshotsResponse, CallError> {
+        let question = Authorisation::new("Platform", "TakeSnapshots", "Installation", "this");
+        self.authorise(door, caller, &question)?;
+        let count = u32::try_from(door.node.partitions().len()).unwrap_or(u32::MAX);
+        if request.partitions.iter().any(|partition| *partition >= count) {
+            return Err(CallError::field("partitions", "names one that this log does not have"));
+        }
+        let keeper = self.snapshots.as_ref().ok_or_else(|| {
+            let message = "snapshots.url is not set on this node: there is no place for snapshots; nothing was changed";
+            CallError::new(codes::CONFIG_INVALID, message)
+        })?;
+        let wanted = |partition: &&Arc<Partition>| {
+            let named = request.partitions.is_empty() || request.partitions.contains(&partition.id().0);
+            named && partition.role() != Role::Rest
+        };
+        let mut snapshots = Vec::new();
+        for partition in door.node.partitions().iter().filter(wanted) {
+            let taken = keeper.take(&door.node, partition).await;
+            let Some(kept) = taken.map_err(|error| CallError::new(error.code(), error.to_string()))? else { continue };
+            let Ok(manifest) = kept.manifest else { continue };
+            snapshots.push(v1::TakenSnapshot {
+                partition: partition.id().0,
+                name: kept.name,
+                taken_at: Some(Timestamp::from_micros(manifest.taken_at_us).to_proto()),
+                next_decision: manifest.next_record,
+            });
+        }
+        Ok(v1::TakeSnapshotsResponse { snapshots })
     }
 
     /// Who follows a partition, and by how much they are behind its owner.
@@ -265,7 +314,19 @@ fn cluster_node((node_id, seen): (String, Seen)) -> v1::ClusterNode {
         leaving: says.leaving,
         leads: count(|partition| partition.leads),
         follows: count(|partition| partition.follows),
+        newest_feature_level: says.newest_feature_level,
     }
+}
+
+/// The highest feature level that a partition of this node has reached.
+fn feature_level(door: &Door) -> Result<FeatureLevel, CallError> {
+    let levels =
+        door.node.partitions().iter().map(|partition| partition.read(|state, _| governance::feature_level(state)));
+    let mut highest = FeatureLevel(0);
+    for level in levels {
+        highest = highest.max(level??);
+    }
+    Ok(highest)
 }
 
 fn state(state: PartitionState) -> v1::PartitionState {

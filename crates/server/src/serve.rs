@@ -12,7 +12,7 @@ use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use daybook_checkpoint::CheckpointError;
 use daybook_kernel::authorisation::Authority;
-use daybook_kernel::code::Code;
+use daybook_kernel::code::{Code, RELEASE_TOO_OLD};
 use daybook_kernel::decide::Decider;
 use daybook_kernel::registry::Registry;
 use daybook_log::{EmbeddedLog, EmbeddedOptions, KafkaLog, KafkaOptions, Log, LogError, Membership, Recovery};
@@ -48,7 +48,7 @@ use crate::inbox::{OpenInbox, ServedInbox};
 use crate::key_ring;
 use crate::node_service::NodeService;
 use crate::outbox::Outbox;
-use crate::snapshots;
+use crate::snapshots::{self, Keeper};
 
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
@@ -163,7 +163,8 @@ impl Running {
 
         let registry = daybook_domains::registry();
         let authority: Arc<dyn Authority> = Arc::new(Cedar::new());
-        let decider = Decider::new(Arc::clone(&registry), Arc::clone(&authority), log.partitions());
+        let decider = Decider::new(Arc::clone(&registry), Arc::clone(&authority), log.partitions())
+            .understanding(config.node.understands);
         let destroy = Arc::new(DestroyKeysHandler { keys: Arc::clone(&keys) });
         let effects = EffectHandlers::new().with(daybook_kernel::system::Effect::DESTROY_KEYS, destroy);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -195,6 +196,11 @@ impl Running {
             }
         }
         if let Err(reason) = node.ready().await {
+            if let Some(outdated) = node.outdated() {
+                background.iter().for_each(JoinHandle::abort);
+                node.stop(config.node.shutdown_seconds).await;
+                return Err(StartError { code: RELEASE_TOO_OLD, message: outdated });
+            }
             // Whatever can be read is still served: an operator wants to see how it stands.
             tracing::error!(reason, "not every partition can be led");
         } else if let Err(error) = set_up(&config, &node, &registry).await {
@@ -208,9 +214,12 @@ impl Running {
         let reserve = config.store.disk_reserve_mib << 20;
         let watching = tokio::spawn(disk::watch(data_dir.clone(), reserve, Arc::clone(&nearly_full)));
         background.extend(outbox.map(|outbox| outbox.publish(&node, &log)));
+        let keeper = snapshots.map(|snapshots| Arc::new(Keeper::new(config.clone(), snapshots)));
         let node_service = NodeService {
             node_id: config.node.id.clone(),
             development: config.node.development,
+            understands: config.node.understands,
+            snapshots: keeper.clone(),
             data_dir,
             started_at,
             log,
@@ -252,8 +261,7 @@ impl Running {
             .into_axum_router()
             .reset_fallback();
         background.extend([watching, tokio::spawn(report(Arc::clone(&node), reporter, services))]);
-        background
-            .extend(snapshots.map(|it| tokio::spawn(snapshots::take_for_ever(config.clone(), it, Arc::clone(&node)))));
+        background.extend(keeper.map(|keeper| tokio::spawn(keeper.take_for_ever(Arc::clone(&node)))));
         background.extend(checkpoints.map(|it| tokio::spawn(checkpoints::write_for_ever(it, Arc::clone(&node)))));
 
         let (address, metrics_address) = (local(&listener)?, local(&metrics_listener)?);
@@ -277,6 +285,12 @@ impl Running {
             shutdown,
             hand_over,
         })
+    }
+
+    /// Waits until the log reaches a feature level that this release does not understand, and says so. The node is of no
+    /// use from then on: it is to be stopped, so that nodes of a newer release lead what it led.
+    pub async fn outdated(&self) -> StartError {
+        StartError { code: RELEASE_TOO_OLD, message: self.node.until_outdated().await }
     }
 
     /// Stops: what this node leads is handed over to others, if there are any; then no new requests, those under way are
@@ -324,6 +338,7 @@ fn join_cluster(
         membership: Membership::join(&options, &config.node.id, address)?,
         roles: roles.clone(),
         standbys: config.cluster.standbys,
+        understands: config.node.understands,
     });
     Ok((roles, Some(cluster)))
 }
@@ -395,7 +410,7 @@ fn limits(config: &Config) -> Limits {
 
 /// What a new log needs before anybody can use it.
 async fn set_up(config: &Config, node: &Arc<Node>, registry: &Registry) -> Result<(), StartError> {
-    bootstrap::policies(node, registry, config.node.development).await?;
+    bootstrap::governance(node, registry, config.node.understands, config.node.development).await?;
     welcome(config, node).await
 }
 

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use daybook_kernel::id::{Offset, PartitionId};
+use daybook_kernel::time::Timestamp;
 use daybook_log::{Log, Topic};
 use daybook_runtime::{Node, Partition, Role};
-use daybook_snapshot::{ArchivedLog, Objects, Restored, S3Options, SnapshotError, Snapshots, ThroughArchive};
+use daybook_snapshot::{ArchivedLog, Kept, Objects, Restored, S3Options, SnapshotError, Snapshots, ThroughArchive};
+use parking_lot::Mutex;
 
 use crate::config::Config;
 use crate::data_dir::{snapshot_scratch, store_folder};
@@ -76,52 +78,86 @@ pub(crate) async fn restore_missing(
     Ok(())
 }
 
-/// Takes snapshots until the task is dropped. One that cannot be taken is told and tried again the next time.
-pub(crate) async fn take_for_ever(config: Config, snapshots: Snapshots, node: Arc<Node>) {
-    let every = config.snapshots.every_seconds;
-    tracing::info!(url = snapshots.url(), every_seconds = every.as_secs(), "snapshots are taken");
-    // What a killed process left: the stores are open here, so nobody else copies them now.
-    let _ = std::fs::remove_dir_all(snapshot_scratch(&config.node.data_dir));
-    // Where each partition stood when it was looked at last.
-    let mut seen = BTreeMap::new();
-    // The first come soon, however long the others are apart: a node that is often restarted takes some as well.
-    let mut wait = every.min(FIRST_AFTER_MAX);
-    loop {
-        tokio::time::sleep(std::mem::replace(&mut wait, every)).await;
+/// Takes snapshots of what a node has, and knows which there are.
+pub(crate) struct Keeper {
+    config: Config,
+    snapshots: Snapshots,
+    /// When the newest snapshot of each partition was taken, by whichever node.
+    newest: Mutex<BTreeMap<PartitionId, Timestamp>>,
+    /// One at a time: each is a copy of a whole store on its way out.
+    taking: tokio::sync::Mutex<()>,
+}
+
+impl Keeper {
+    pub(crate) fn new(config: Config, snapshots: Snapshots) -> Self {
+        // What a killed process left: the stores are open here, so nobody else copies them now.
+        let _ = std::fs::remove_dir_all(snapshot_scratch(&config.node.data_dir));
+        Self { config, snapshots, newest: Mutex::default(), taking: tokio::sync::Mutex::default() }
+    }
+
+    /// When the newest snapshot of a partition was taken, as far as is known here.
+    pub(crate) fn newest(&self, partition: PartitionId) -> Option<Timestamp> {
+        self.newest.lock().get(&partition).copied()
+    }
+
+    /// Takes snapshots until the task is dropped. One that cannot be taken is told and tried again the next time.
+    pub(crate) async fn take_for_ever(self: Arc<Self>, node: Arc<Node>) {
+        let every = self.config.snapshots.every_seconds;
+        tracing::info!(url = self.snapshots.url(), every_seconds = every.as_secs(), "snapshots are taken");
         for partition in node.partitions() {
-            let stands = partition.next_record();
-            if partition.role() == Role::Rest || stands == Offset(0) || seen.get(&partition.id()) == Some(&stands) {
-                continue;
+            if let Err(error) = self.look(partition.id()).await {
+                tracing::warn!(partition = partition.id().0, %error, "which snapshots there are is not known yet");
             }
-            match take(&config, &snapshots, &node, partition).await {
-                Ok(()) => {
-                    seen.insert(partition.id(), stands);
+        }
+        // Where each partition stood when it was looked at last.
+        let mut seen = BTreeMap::new();
+        // The first come soon, however long the others are apart: a node that is often restarted takes some as well.
+        let mut wait = every.min(FIRST_AFTER_MAX);
+        loop {
+            tokio::time::sleep(std::mem::replace(&mut wait, every)).await;
+            for partition in node.partitions() {
+                let stands = partition.next_record();
+                if partition.role() == Role::Rest || stands == Offset(0) || seen.get(&partition.id()) == Some(&stands) {
+                    continue;
                 }
-                Err(error) => {
-                    metrics::counter!("daybook_snapshots_failed_total").increment(1);
-                    tracing::error!(partition = partition.id().0, %error, "no snapshot could be taken; it is tried again");
+                match self.take(&node, partition).await {
+                    Ok(_) => {
+                        seen.insert(partition.id(), stands);
+                    }
+                    Err(error) => {
+                        metrics::counter!("daybook_snapshots_failed_total").increment(1);
+                        let partition = partition.id().0;
+                        tracing::error!(partition, %error, "no snapshot could be taken; it is tried again");
+                    }
                 }
             }
         }
     }
-}
 
-async fn take(
-    config: &Config,
-    snapshots: &Snapshots,
-    node: &Node,
-    partition: &Arc<Partition>,
-) -> Result<(), SnapshotError> {
-    let scratch = snapshot_scratch(&config.node.data_dir);
-    let store = Arc::clone(partition.store());
-    let (id, now) = (partition.id(), node.now());
-    let taken = snapshots.take(id, move |folder| store.copy_to(folder), &scratch, node.id(), now).await?;
-    if let Some(taken) = taken {
-        metrics::counter!("daybook_snapshots_total").increment(1);
-        metrics::gauge!("daybook_snapshot_taken_at_seconds", "partition" => id.to_string())
-            .set(now.as_micros() as f64 / 1e6);
-        tracing::debug!(partition = id.0, snapshot = taken.name, "a snapshot was taken");
-        snapshots.prune(id, now).await?;
+    /// Takes a snapshot, unless there is one that is as new.
+    pub(crate) async fn take(&self, node: &Node, partition: &Arc<Partition>) -> Result<Option<Kept>, SnapshotError> {
+        let _one_at_a_time = self.taking.lock().await;
+        let scratch = snapshot_scratch(&self.config.node.data_dir);
+        let store = Arc::clone(partition.store());
+        let (id, now) = (partition.id(), node.now());
+        let taken = self.snapshots.take(id, move |folder| store.copy_to(folder), &scratch, node.id(), now).await?;
+        if let Some(taken) = &taken {
+            metrics::counter!("daybook_snapshots_total").increment(1);
+            tracing::debug!(partition = id.0, snapshot = taken.name, "a snapshot was taken");
+            self.snapshots.prune(id, now).await?;
+        }
+        self.look(id).await?;
+        Ok(taken)
     }
-    Ok(())
+
+    /// Finds out when the newest snapshot of a partition was taken.
+    async fn look(&self, partition: PartitionId) -> Result<(), SnapshotError> {
+        let kept = self.snapshots.list(partition).await?;
+        let Some(newest) = kept.iter().find_map(|kept| kept.manifest.as_ref().ok()) else { return Ok(()) };
+        let taken_at = Timestamp::from_micros(newest.taken_at_us);
+        metrics::gauge!("daybook_snapshot_taken_at_seconds", "partition" => partition.to_string())
+            .set(taken_at.as_micros() as f64 / 1e6);
+        self.newest.lock().insert(partition, taken_at);
+        Ok(())
+    }
 }

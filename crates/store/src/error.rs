@@ -43,6 +43,9 @@ pub enum StoreError {
         /// Where it lies.
         folder: PathBuf,
     },
+    /// The log that it was folded from has reached a feature level that this release does not understand.
+    #[error(transparent)]
+    NewerRelease(Fault),
     /// No space is left.
     #[error("no space is left for the store ({0}); what was acknowledged is in the log; make space and start again")]
     Full(String),
@@ -58,6 +61,7 @@ impl StoreError {
             Self::InUse { .. } => codes::STORE_IN_USE,
             Self::Damaged(_) => codes::STORE_DAMAGED,
             Self::OfAnotherLog { .. } => codes::STORE_OF_ANOTHER_LOG,
+            Self::NewerRelease(_) => daybook_kernel::code::RELEASE_TOO_OLD,
             Self::Full(_) | Self::Failed(_) => codes::STORE_FAILED,
         }
     }
@@ -78,6 +82,7 @@ impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Damaged(what) => Self::Damaged(what),
+            fault @ Fault::NewerRelease { .. } => Self::NewerRelease(fault),
             fault => Self::Failed(fault.to_string()),
         }
     }
@@ -87,6 +92,7 @@ impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Damaged(what) => Self::Damaged(what),
+            StoreError::NewerRelease(fault) => fault,
             error => Self::Store(error.to_string()),
         }
     }

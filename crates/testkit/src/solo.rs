@@ -11,6 +11,7 @@ use bytes::Bytes;
 use daybook_kernel::apply::{Fold, apply_record};
 use daybook_kernel::chain::Head;
 use daybook_kernel::decide::{Decider, Place};
+use daybook_kernel::feature_level::FeatureLevel;
 use daybook_kernel::hash::Hash;
 use daybook_kernel::id::{CommandId, Epoch, Offset, PartitionId, TenantId};
 use daybook_kernel::record::DecisionRecord;
@@ -61,8 +62,12 @@ impl Solo {
         };
         let takeover = DecisionRecord::takeover(solo.head.hash, Epoch(1), "solo", "", solo.now);
         solo.append(takeover);
-        let shipped =
-            daybook_proto::platform::v1::PublishShippedPolicySet { policies, schema, description: String::new() };
+        let shipped = daybook_proto::platform::v1::PublishShippedPolicySet {
+            policies,
+            schema,
+            description: String::new(),
+            feature_level: FeatureLevel::NEWEST.0,
+        };
         let record = solo.record("platform", "platform", "PublishShippedPolicySet", shipped.encode_to_vec());
         solo.submit(v1::CommandRecord { actor: Some(system_actor()), ..record });
         solo.settle();

@@ -46,6 +46,9 @@ impl Command for ConfirmPartition {
                 let policy_set_hash = hash.clone();
                 vec![Event::PolicySetConfirmed(v1::PolicySetConfirmed { policy_set_hash, revision })]
             }
+            (Some(Subject::FeatureLevel(level)), true) => {
+                vec![Event::FeatureLevelConfirmed(v1::FeatureLevelConfirmed { level: *level })]
+            }
             // The clock needs no count, and what was refused stays unconfirmed for everyone to see.
             _ => Vec::new(),
         })

@@ -8,7 +8,9 @@ use platform_projection::Event;
 use prost::Message;
 
 use crate::confirm_partition::ConfirmPartition;
-use crate::partition::{ActivatePartitionPolicySet, AdvancePartitionClock, SetPartitionTenant};
+use crate::partition::{
+    ActivatePartitionPolicySet, AdvancePartitionClock, RaisePartitionFeatureLevel, SetPartitionTenant,
+};
 use daybook_kernel::domain::Command;
 
 /// The effects of an event: none, or one for each partition.
@@ -33,6 +35,11 @@ pub(crate) fn effects(event: &Event) -> Vec<Effect> {
         Event::ClockAdvanced(event) => {
             let payload = v1::AdvancePartitionClock { by: event.by }.encode_to_vec();
             to_all(event.partitions, AdvancePartitionClock::KIND, &payload, Subject::Clock(true), 0)
+        }
+        Event::FeatureLevelRaised(event) => {
+            let payload = v1::RaisePartitionFeatureLevel { level: event.level }.encode_to_vec();
+            let kind = RaisePartitionFeatureLevel::KIND;
+            to_all(event.partitions, kind, &payload, Subject::FeatureLevel(event.level), 0)
         }
         _ => Vec::new(),
     }

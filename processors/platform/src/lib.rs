@@ -1,4 +1,4 @@
-//! The platform domain: tenants, policy sets, parked stream keys, and the clock of development nodes.
+//! The platform domain: tenants, policy sets, parked stream keys, the feature level, and the clock of development nodes.
 //!
 //! | command | what it does |
 //! | --- | --- |
@@ -8,6 +8,7 @@
 //! | [`ActivatePolicySet`](activate_policy_set::ActivatePolicySet) | puts one in force on every partition |
 //! | [`UnparkStream`](unpark_stream::UnparkStream) | lets a parked stream key go on |
 //! | [`AdvanceClock`](advance_clock::AdvanceClock) | moves the log's clock; development only |
+//! | [`RaiseFeatureLevel`](raise_feature_level::RaiseFeatureLevel) | says what every node must understand from now on |
 //!
 //! All but `UnparkStream` are decided in the home stream (tenant and key `platform`). What every partition must know
 //! goes out as effects: a command to each partition's own stream, whose answer comes back as `ConfirmPartition`.
@@ -21,6 +22,7 @@ pub mod create_tenant;
 mod fan_out;
 pub mod partition;
 pub mod publish_policy_set;
+pub mod raise_feature_level;
 pub mod tenant_state;
 pub mod unpark_stream;
 
@@ -29,7 +31,9 @@ use daybook_kernel::domain::{Domain, Moment};
 use daybook_kernel::id::{StreamKey, TenantId};
 use daybook_kernel::registry::QueryEntry;
 use daybook_kernel::system::Effect;
-use platform_projection::{Event, GetPolicySet, GetTenant, ListParkedStreams, ListPolicySets, ListTenants};
+use platform_projection::{
+    Event, GetFeatureLevel, GetPolicySet, GetTenant, ListParkedStreams, ListPolicySets, ListTenants,
+};
 
 daybook_kernel::commands! {
     /// Commands of the platform domain.
@@ -42,9 +46,11 @@ daybook_kernel::commands! {
         ActivatePolicySet(activate_policy_set::ActivatePolicySet),
         UnparkStream(unpark_stream::UnparkStream),
         AdvanceClock(advance_clock::AdvanceClock),
+        RaiseFeatureLevel(raise_feature_level::RaiseFeatureLevel),
         SetPartitionTenant(partition::SetPartitionTenant),
         ActivatePartitionPolicySet(partition::ActivatePartitionPolicySet),
         AdvancePartitionClock(partition::AdvancePartitionClock),
+        RaisePartitionFeatureLevel(partition::RaisePartitionFeatureLevel),
         ConfirmPartition(confirm_partition::ConfirmPartition),
     }
 }
@@ -86,6 +92,7 @@ impl Domain for Platform {
             QueryEntry::of::<GetPolicySet>(),
             QueryEntry::of::<ListPolicySets>(),
             QueryEntry::of::<ListParkedStreams>(),
+            QueryEntry::of::<GetFeatureLevel>(),
         ]
     }
 }
@@ -105,6 +112,10 @@ pub mod codes {
         POLICY_LOCKS_OUT_ADMINS: FailedPrecondition;
         /// The stream key is not parked.
         STREAM_NOT_PARKED: FailedPrecondition;
+        /// The log has reached the feature level already.
+        FEATURE_LEVEL_UNCHANGED: FailedPrecondition;
+        /// A node does not understand the feature level.
+        FEATURE_LEVEL_NOT_UNDERSTOOD: FailedPrecondition;
     }
 
     use platform_projection::codes::{POLICY_SET_AMBIGUOUS, POLICY_SET_NOT_FOUND, TENANT_NOT_FOUND};
@@ -117,6 +128,8 @@ pub mod codes {
         POLICY_SET_ALREADY_PUBLISHED,
         POLICY_LOCKS_OUT_ADMINS,
         STREAM_NOT_PARKED,
+        FEATURE_LEVEL_UNCHANGED,
+        FEATURE_LEVEL_NOT_UNDERSTOOD,
         TENANT_NOT_FOUND,
         POLICY_SET_NOT_FOUND,
         POLICY_SET_AMBIGUOUS,

@@ -130,3 +130,37 @@ impl Command for AdvancePartitionClock {
         Ok(())
     }
 }
+
+/// What follows may need this feature level.
+#[derive(Debug, Clone)]
+pub struct RaisePartitionFeatureLevel {
+    level: u32,
+}
+
+impl Command for RaisePartitionFeatureLevel {
+    type Request = v1::RaisePartitionFeatureLevel;
+    type Response = ();
+    type Projection = Platform;
+    const KIND: &'static str = "RaisePartitionFeatureLevel";
+    const INTERNAL: bool = true;
+
+    fn parse(request: Self::Request) -> Result<Self, Violations> {
+        Ok(Self { level: request.level })
+    }
+
+    fn authorisation(&self, _: &Tables<'_>, _: &Context<'_>) -> Result<Option<Authorisation>, Refusal> {
+        Ok(None)
+    }
+
+    fn decide(&self, tables: &Tables<'_>, _: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        // Effects of two raises may arrive in either order; the higher level stands.
+        if tables.governance().feature_level().get(())?.is_some_and(|row| row.level >= self.level) {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Event::PartitionFeatureLevelRaised(v1::PartitionFeatureLevelRaised { level: self.level })])
+    }
+
+    fn respond(_: &Tables<'_>, _: &[Event]) -> Result<(), Fault> {
+        Ok(())
+    }
+}

@@ -69,12 +69,14 @@ impl Command for PublishPolicySet {
     }
 }
 
-/// The first command of a new log: the policy set that ships is published and put in force.
+/// The first command of a new log: the policy set that ships is published and put in force, and the log starts at a
+/// feature level.
 #[derive(Debug, Clone)]
 pub struct PublishShippedPolicySet {
     policies: String,
     schema: String,
     description: String,
+    feature_level: u32,
 }
 
 impl Command for PublishShippedPolicySet {
@@ -85,7 +87,12 @@ impl Command for PublishShippedPolicySet {
     const INTERNAL: bool = true;
 
     fn parse(request: Self::Request) -> Result<Self, Violations> {
-        Ok(Self { policies: request.policies, schema: request.schema, description: request.description })
+        Ok(Self {
+            policies: request.policies,
+            schema: request.schema,
+            description: request.description,
+            feature_level: request.feature_level,
+        })
     }
 
     fn authorisation(&self, _: &Tables<'_>, _: &Context<'_>) -> Result<Option<Authorisation>, Refusal> {
@@ -105,10 +112,15 @@ impl Command for PublishShippedPolicySet {
             revision: 1,
             partitions: ctx.partitions,
         };
-        Ok(vec![
+        let mut events = vec![
             Event::PolicySetPublished(v1::PolicySetPublished { policy_set: Some(set) }),
             Event::PolicySetActivated(activated),
-        ])
+        ];
+        if self.feature_level > 0 {
+            let (level, partitions) = (self.feature_level, ctx.partitions);
+            events.push(Event::FeatureLevelRaised(v1::FeatureLevelRaised { level, partitions, nodes: Vec::new() }));
+        }
+        Ok(events)
     }
 
     fn respond(_: &Tables<'_>, _: &[Event]) -> Result<(), Fault> {

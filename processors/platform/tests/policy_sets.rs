@@ -272,6 +272,7 @@ fn the_set_that_ships_is_put_in_force_once() {
         policies: development(),
         schema: registry().shipped_schema(),
         description: String::new(),
+        feature_level: 1,
     };
     let record =
         site.solo.record("platform", "platform", "PublishShippedPolicySet", prost::Message::encode_to_vec(&again));

@@ -15,7 +15,7 @@ use daybook_kernel::state::MemoryState;
 use daybook_policy::Cedar;
 use daybook_proto::log::v1 as log;
 use daybook_proto::platform::v1;
-use platform_projection::{GetPolicySet, GetTenant, ListParkedStreams, ListPolicySets, ListTenants};
+use platform_projection::{GetFeatureLevel, GetPolicySet, GetTenant, ListParkedStreams, ListPolicySets, ListTenants};
 use prost::Message;
 
 /// Everybody who might ask.
@@ -41,7 +41,11 @@ const ADMINS: [&str; 3] = ["an admin", "an admin of several tenants", "an admin 
 
 #[test]
 fn only_admins_of_the_platform_change_it() {
-    let commands: [(&str, Vec<u8>); 7] = [
+    let raise = v1::RaiseFeatureLevelRequest {
+        nodes: vec![v1::NodeRelease { newest_feature_level: 9, ..Default::default() }],
+        ..Default::default()
+    };
+    let commands: [(&str, Vec<u8>); 8] = [
         ("CreateTenant", create("globex").encode_to_vec()),
         ("SuspendTenant", suspend("acme").encode_to_vec()),
         ("ResumeTenant", resume("acme").encode_to_vec()),
@@ -49,6 +53,7 @@ fn only_admins_of_the_platform_change_it() {
         ("ActivatePolicySet", activate(&Site::new().activation().0).encode_to_vec()),
         ("UnparkStream", unpark("acme", "acme").encode_to_vec()),
         ("AdvanceClock", advance(HOUR).encode_to_vec()),
+        ("RaiseFeatureLevel", raise.encode_to_vec()),
     ];
     let public = registry().get("platform").unwrap().public_kinds.clone();
     assert_eq!(public.len(), commands.len(), "every command is tried: {public:?}");
@@ -95,6 +100,7 @@ fn admins_and_auditors_read_and_nobody_else() {
         GetPolicySet::authorisation(&Default::default()),
         ListPolicySets::authorisation(&Default::default()),
         ListParkedStreams::authorisation(&Default::default()),
+        GetFeatureLevel::authorisation(&Default::default()),
     ];
     assert_eq!(registry.get("platform").unwrap().queries.len(), questions.len(), "every query is tried");
     for (who, actor) in people() {
@@ -108,7 +114,7 @@ fn admins_and_auditors_read_and_nobody_else() {
 
 /// Actions of the node itself, which the platform's policies rule as well.
 #[test]
-fn rebuilding_is_for_admins_and_exports_are_for_auditors_and_legal_of_the_tenant() {
+fn rebuilding_and_snapshots_are_for_admins_and_exports_are_for_auditors_and_legal_of_the_tenant() {
     let cedar = Cedar::new();
     let set = cedar.load(&registry().shipped_policies(), &registry().shipped_schema()).unwrap();
     let permitted = |set: Hash, actor: &log::Actor, tenant: &str, question: &Authorisation| {
@@ -116,8 +122,11 @@ fn rebuilding_is_for_admins_and_exports_are_for_auditors_and_legal_of_the_tenant
     };
     let rebuild = Authorisation::new("Platform", "RebuildProjection", "Projection", "legal_hold");
     let export = Authorisation::new("Platform", "ExportDecisions", "Log", "acme");
+    let snapshots = Authorisation::new("Platform", "TakeSnapshots", "Installation", "this");
     for (who, actor) in people() {
-        assert_eq!(permitted(set, &actor, "platform", &rebuild), ADMINS.contains(&who), "{who}");
+        for question in [&rebuild, &snapshots] {
+            assert_eq!(permitted(set, &actor, "platform", question), ADMINS.contains(&who), "{who}: {question:?}");
+        }
     }
     for (roles, tenants, may) in [
         (&["auditor"][..], &["acme"][..], true),

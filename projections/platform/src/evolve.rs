@@ -4,8 +4,8 @@ use daybook_kernel::domain::Moment;
 use daybook_kernel::hash::Hash;
 use daybook_kernel::state::Fault;
 use daybook_kernel::time::duration_from_proto;
-use daybook_proto::platform::v1::{self, ActivationRow, PolicySet, TenantState};
-use daybook_proto::system::v1::{ActivePolicyRow, ClockRow, PartitionTenantRow, PolicyTextRow};
+use daybook_proto::platform::v1::{self, ActivationRow, FeatureLevel, PolicySet, TenantState};
+use daybook_proto::system::v1::{ActivePolicyRow, ClockRow, FeatureLevelRow, PartitionTenantRow, PolicyTextRow};
 
 use crate::{Event, TablesMut};
 
@@ -22,9 +22,18 @@ pub(crate) fn evolve(tables: &mut TablesMut<'_>, event: &Event, moment: &Moment<
         }
         // The clock itself lies on each partition.
         Event::ClockAdvanced(_) => Ok(()),
+        Event::FeatureLevelRaised(event) => {
+            feature_level_raised(tables, event, moment);
+            Ok(())
+        }
+        Event::FeatureLevelConfirmed(event) => feature_level_confirmed(tables, event),
         Event::PartitionTenantSet(event) => partition_tenant_set(tables, event),
         Event::PartitionPolicySetActivated(event) => partition_policy_set_activated(tables, event),
         Event::PartitionClockAdvanced(event) => partition_clock_advanced(tables, event),
+        Event::PartitionFeatureLevelRaised(event) => {
+            tables.governance().feature_level().put((), &FeatureLevelRow { level: event.level });
+            Ok(())
+        }
     }
 }
 
@@ -82,6 +91,28 @@ fn policy_set_confirmed(tables: &mut TablesMut<'_>, event: &v1::PolicySetConfirm
     tables.activation().update((), |row| {
         if row.revision == event.revision {
             row.confirmed += 1;
+        }
+    })?;
+    Ok(())
+}
+
+fn feature_level_raised(tables: &mut TablesMut<'_>, event: &v1::FeatureLevelRaised, moment: &Moment<'_>) {
+    let row = FeatureLevel {
+        level: event.level,
+        raised_at: Some(moment.now.to_proto()),
+        raised_by: moment.actor_id.to_owned(),
+        partitions_ready: 0,
+        partitions: event.partitions,
+        nodes: event.nodes.clone(),
+    };
+    tables.feature_level().put((), &row);
+}
+
+fn feature_level_confirmed(tables: &mut TablesMut<'_>, event: &v1::FeatureLevelConfirmed) -> Result<(), Fault> {
+    tables.feature_level().update((), |row| {
+        // The answer to an earlier raise says nothing about this one.
+        if row.level == event.level {
+            row.partitions_ready += 1;
         }
     })?;
     Ok(())

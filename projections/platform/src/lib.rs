@@ -15,7 +15,9 @@ use daybook_kernel::domain::{Moment, Projection};
 use daybook_kernel::state::{Fault, ProjectionId};
 use daybook_proto::platform::v1;
 
-pub use queries::{GetPolicySet, GetTenant, ListParkedStreams, ListPolicySets, ListTenants, find_policy_set};
+pub use queries::{
+    GetFeatureLevel, GetPolicySet, GetTenant, ListParkedStreams, ListPolicySets, ListTenants, find_policy_set,
+};
 pub use tables::{Tables, TablesMut};
 
 daybook_kernel::events! {
@@ -28,9 +30,12 @@ daybook_kernel::events! {
         PolicySetConfirmed(v1::PolicySetConfirmed) = 1;
         StreamUnparked(v1::StreamUnparked) = 1;
         ClockAdvanced(v1::ClockAdvanced) = 1;
+        FeatureLevelRaised(v1::FeatureLevelRaised) = 1;
+        FeatureLevelConfirmed(v1::FeatureLevelConfirmed) = 1;
         PartitionTenantSet(v1::PartitionTenantSet) = 1;
         PartitionPolicySetActivated(v1::PartitionPolicySetActivated) = 1;
         PartitionClockAdvanced(v1::PartitionClockAdvanced) = 1;
+        PartitionFeatureLevelRaised(v1::PartitionFeatureLevelRaised) = 1;
     }
 }
 

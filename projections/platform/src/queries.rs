@@ -198,6 +198,31 @@ impl Query for ListParkedStreams {
     }
 }
 
+/// Shows the feature level.
+pub struct GetFeatureLevel;
+
+impl Query for GetFeatureLevel {
+    type Request = v1::GetFeatureLevelRequest;
+    type Response = v1::GetFeatureLevelResponse;
+    type Projection = Platform;
+    const METHOD: &'static str = "GetFeatureLevel";
+
+    fn stream_key(tenant: &TenantId, _: &Self::Request) -> StreamKey {
+        home(tenant)
+    }
+
+    fn authorisation(_: &Self::Request) -> Authorisation {
+        Authorisation::new(NAMESPACE, Self::METHOD, "Installation", "this")
+    }
+
+    fn answer(tables: &Tables<'_>, _: Self::Request, asked: &Asked<'_>) -> Result<Self::Response, Refusal> {
+        // A log from before there were levels has no row.
+        let none = || v1::FeatureLevel { partitions: asked.partitions, ..Default::default() };
+        let feature_level = Some(tables.feature_level().get(())?.unwrap_or_else(none));
+        Ok(v1::GetFeatureLevelResponse { position: None, feature_level })
+    }
+}
+
 /// The published policy set that a hash, or the beginning of one, names.
 pub fn find_policy_set(tables: &Tables<'_>, hash: &str) -> Result<Hash, Refusal> {
     if hash.len() < 8 || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {

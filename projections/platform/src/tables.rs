@@ -2,7 +2,7 @@
 
 use daybook_kernel::governance;
 use daybook_kernel::system;
-use daybook_proto::platform::v1::{ActivationRow, PolicySet, Tenant};
+use daybook_proto::platform::v1::{ActivationRow, FeatureLevel, PolicySet, Tenant};
 
 daybook_kernel::tables! {
     /// The platform's tables. Opened for the tenant `platform`.
@@ -15,6 +15,8 @@ daybook_kernel::tables! {
     policy_set_order: 18, (u64,) => PolicySet;
     /// The activation that was decided last: at most one row.
     activation: 19, () => ActivationRow;
+    /// The feature level that was decided last: at most one row.
+    feature_level: 20, () => FeatureLevel;
 }
 
 impl<'a> Tables<'a> {

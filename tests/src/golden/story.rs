@@ -143,8 +143,13 @@ impl Story {
         let policies = without_comments(&daybook_domains::shipped_policies(&registry, true));
         let schema = without_comments(&registry.shipped_schema());
         let description = "ships with Daybook".to_owned();
-        let shipped =
-            platform::PublishShippedPolicySet { policies: policies.clone(), schema: schema.clone(), description };
+        // No feature level: as on a log from before there were levels. It is raised below.
+        let shipped = platform::PublishShippedPolicySet {
+            policies: policies.clone(),
+            schema: schema.clone(),
+            description,
+            feature_level: 0,
+        };
         let payload = shipped.encode_to_vec();
         let kind = "PublishShippedPolicySet";
         let record = self.world.record("platform", "platform", kind, payload, system("bootstrap"));
@@ -175,6 +180,14 @@ impl Story {
             ..Default::default()
         };
         self.yes(ROOT, "platform", "ActivatePolicySet", &request);
+        let node = platform::NodeRelease {
+            node_id: "node-a".to_owned(),
+            version: "0.1.0".to_owned(),
+            newest_feature_level: 1,
+        };
+        let raise = platform::RaiseFeatureLevelRequest { nodes: vec![node], ..Default::default() };
+        self.yes(ROOT, "platform", "RaiseFeatureLevel", &raise);
+        self.no("FEATURE_LEVEL_UNCHANGED", ROOT, "platform", "RaiseFeatureLevel", &raise);
     }
 
     fn items_come_in(&mut self) {

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use daybook_domains::{registry, shipped_policies};
 use daybook_kernel::chain::Head;
 use daybook_kernel::decide::Decider;
+use daybook_kernel::feature_level::FeatureLevel;
 use daybook_kernel::id::{CommandId, Offset, PartitionId, StreamKey, TenantId};
 use daybook_kernel::partitioning::partition_of;
 use daybook_kernel::state::digest;
@@ -157,6 +158,7 @@ impl World {
         world.start(Found::Nothing);
         let registry = registry();
         let shipped = PublishShippedPolicySet {
+            feature_level: FeatureLevel::NEWEST.0,
             policies: shipped_policies(&registry, true),
             schema: registry.shipped_schema(),
             description: String::new(),

@@ -6,6 +6,7 @@ mod configuration;
 mod damage;
 mod disk_full;
 mod in_use;
+mod older_release;
 mod other_folders;
 mod production;
 

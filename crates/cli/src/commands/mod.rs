@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod export;
+mod feature_level;
 mod hold;
 mod inbox;
 mod item;
@@ -41,6 +42,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Retention(retention) => retention::run(retention, &global.session()?).await,
         Command::Tenant(tenant) => platform::tenant(tenant, &global.session()?).await,
         Command::Stream(stream) => platform::stream(stream, &global.session()?).await,
+        Command::FeatureLevel(level) => feature_level::run(level, &global.session()?).await,
         Command::Clock(clock) => platform::clock(clock, &global.session()?).await,
         Command::Policy(policy) => policy::run(policy, &global.session()?).await,
         Command::Inbox(inbox) => inbox::run(inbox, global).await,

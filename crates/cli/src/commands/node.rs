@@ -32,6 +32,7 @@ fn show_status(status: &v1::GetStatusResponse) {
         ("log", status.log.clone()),
         ("ready", if status.ready { "yes" } else { "no" }.to_owned()),
         ("mode", if status.development { "development: tokens are minted here" } else { "" }.to_owned()),
+        ("feature level", feature_level(status)),
         ("started", units::show_time(status.started_at.as_ref())),
         ("disk free", format!("{:.1} GiB", status.disk_free_bytes as f64 / f64::from(1 << 30))),
     ]);
@@ -53,6 +54,7 @@ fn show_status(status: &v1::GetStatusResponse) {
             partition.parked_streams.to_string(),
             partition.open_effects.to_string(),
             partition.timers.to_string(),
+            units::show_time(partition.newest_snapshot_at.as_ref()),
             units::show_time(partition.log_time.as_ref()),
             short(&partition.head_hash),
         ]
@@ -69,6 +71,7 @@ fn show_status(status: &v1::GetStatusResponse) {
         "parked",
         "effects",
         "timers",
+        "snapshot",
         "time of the log",
         "head",
     ];
@@ -86,6 +89,15 @@ fn show_status(status: &v1::GetStatusResponse) {
         [node.node_id.clone(), node.address.clone(), stands.to_owned(), leads, follows, node.version.clone()]
     });
     output::table(["other node", "address", "stands", "leads", "follows", "version"], nodes);
+}
+
+/// The level of the log, and that of the release where it is another.
+fn feature_level(status: &v1::GetStatusResponse) -> String {
+    let v1::GetStatusResponse { feature_level, newest_feature_level, .. } = status;
+    if feature_level == newest_feature_level {
+        return feature_level.to_string();
+    }
+    format!("{feature_level} (this release understands up to {newest_feature_level})")
 }
 
 /// What became of a command.

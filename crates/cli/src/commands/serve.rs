@@ -40,14 +40,17 @@ pub(crate) async fn run(arguments: Serve, global: &Global) -> Outcome {
         write_ready(file, &running)?;
     }
     tracing::info!(address = %running.address, metrics = %running.metrics_address, "ready");
-    stop.asked().await;
+    let outdated = tokio::select! {
+        () = stop.asked() => None,
+        outdated = running.outdated() => Some(outdated),
+    };
     tracing::info!("stopping: requests under way are answered");
     tokio::select! {
         () = running.stop() => {}
         () = stop.asked() => tracing::warn!("stopping at once; the log is whole, the stores catch up at the next start"),
     }
     telemetry.stop();
-    Ok(())
+    outdated.map_or(Ok(()), |outdated| Err(outdated.into()))
 }
 
 /// Written beside the file and moved into place: who waits for it never sees half of it.

@@ -5,18 +5,20 @@ use std::time::SystemTime;
 use daybook_kernel::chain::Head;
 use daybook_kernel::id::PartitionId;
 use daybook_kernel::time::Timestamp;
+use daybook_proto::node::v1::{TakeSnapshotsRequest, TakeSnapshotsResponse};
 use daybook_rocks::Memory;
 use daybook_server::config::Config;
 use daybook_server::data_dir::{snapshot_scratch, store_folder};
 use daybook_server::snapshots::snapshots;
 use daybook_snapshot::{Kept, Restored, SnapshotError, Snapshots};
+use daybook_store::codes::STORE_IN_USE;
 use daybook_store::{ProjectionVersion, RocksStore};
 use serde_json::{Value, json};
 
 use crate::args::{Global, Snapshot};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, line, short};
-use crate::session::scratch;
+use crate::session::{Session, scratch};
 use crate::units;
 
 /// Lists, takes and restores snapshots.
@@ -25,7 +27,13 @@ pub(crate) async fn run(snapshot: Snapshot, global: &Global) -> Outcome {
     let snapshots = configured(&config)?;
     match snapshot {
         Snapshot::List { partition, check } => list(&config, &snapshots, partition, check, global.json).await,
-        Snapshot::Take { partition } => take(&config, &snapshots, partition, global.json).await,
+        Snapshot::Take { partition } => match take(&config, &snapshots, partition, global.json).await {
+            // A node serves from these stores: it takes them itself.
+            Err(failure) if failure.code() == Some(STORE_IN_USE.name) => {
+                ask_the_node(&snapshots, partition, &global.session()?).await
+            }
+            done => done,
+        },
         Snapshot::Restore { partition, into } => {
             let folder = |partition: PartitionId| match &into {
                 Some(into) => into.join(format!("{:04}", partition.0)),
@@ -140,12 +148,26 @@ async fn take(config: &Config, snapshots: &Snapshots, only: Option<u32>, as_json
     for (partition, kept) in &taken {
         line(format_args!("partition {partition}: {}", kept.name));
     }
+    said_how_many(taken.len(), snapshots);
+    Ok(())
+}
+
+async fn ask_the_node(snapshots: &Snapshots, only: Option<u32>, session: &Session) -> Outcome {
+    let request = TakeSnapshotsRequest { partitions: only.into_iter().collect() };
+    let response: TakeSnapshotsResponse = session.client.ask(&request).await?;
+    session.show(&response, |response| {
+        for taken in &response.snapshots {
+            line(format_args!("partition {}: {}", taken.partition, taken.name));
+        }
+        said_how_many(response.snapshots.len(), snapshots);
+    })
+}
+
+fn said_how_many(taken: usize, snapshots: &Snapshots) {
     line(format_args!(
-        "{} snapshots were taken; of the other partitions nothing is newer than what {} has",
-        taken.len(),
+        "{taken} snapshots were taken; of the other partitions nothing is newer than what {} has",
         snapshots.url()
     ));
-    Ok(())
 }
 
 async fn restore(

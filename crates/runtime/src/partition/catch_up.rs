@@ -20,6 +20,7 @@ impl Partition {
     /// Reads on from the head to the end of the decisions topic.
     pub(super) async fn catch_up(&self, head: &mut Head) -> Result<(), Ended> {
         self.set_state(PartitionState::CatchingUp, "");
+        self.decider.check_release(&*self.store.live())?;
         let bounds = self.log.bounds(Topic::Decisions, self.id).await?;
         if head.next_record > bounds.next {
             return Err(self.store_ahead_of_log(head, bounds.next));

@@ -68,6 +68,8 @@ pub struct Partition {
     admission: Admission,
     /// What the partition is doing, with the reason where it needs one.
     state: Watched<(PartitionState, String)>,
+    /// Why it stopped for good.
+    broken: Watched<Option<Code>>,
     /// The first command that is not applied.
     applied: Watched<Offset>,
     progress: Mutex<Progress>,
@@ -115,6 +117,7 @@ impl Partition {
             waiters: Waiters::default(),
             admission: Admission::default(),
             state: Watched::new((PartitionState::Starting, String::new())),
+            broken: Watched::new(None),
             applied: Watched::new(parts.head.next_command),
             progress: Mutex::new(Progress { head: parts.head, applied_at }),
             dropped: AtomicU64::new(0),
@@ -313,6 +316,11 @@ impl Partition {
     /// What the partition is doing, with the reason where it needs one; and every change of it.
     pub fn state(&self) -> &Watched<(PartitionState, String)> {
         &self.state
+    }
+
+    /// Why the partition stopped for good, if it did.
+    pub fn broken(&self) -> &Watched<Option<Code>> {
+        &self.broken
     }
 
     pub(crate) fn set_state(&self, state: PartitionState, detail: impl Into<String>) {

@@ -88,6 +88,7 @@ impl Partition {
                 Ended::Broken(broken) => {
                     tracing::error!(partition = self.id.0, code = broken.code.name, broken.detail, "partition stopped");
                     self.set_state(PartitionState::Broken, format!("{}: {}", broken.code, broken.detail));
+                    self.broken.set(Some(broken.code));
                     // Waits for the end; dropping the receiver tells those who ask for a rebuild.
                     drop(swaps);
                     orders.stopped().await;

@@ -55,6 +55,7 @@ pub async fn set_up(node: &Node) {
         policies: registry.shipped_policies(),
         schema: registry.shipped_schema(),
         description: String::new(),
+        feature_level: 1,
     };
     let mut record = record("platform", "platform", "PublishShippedPolicySet", payload.encode_to_vec());
     record.actor = Some(v1::Actor { kind: v1::actor::Kind::System.into(), id: "test".into(), ..Default::default() });

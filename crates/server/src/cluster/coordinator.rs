@@ -232,6 +232,7 @@ impl Cluster {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             leaving: self.is_leaving(),
             partitions: partitions.collect(),
+            newest_feature_level: self.understands.0,
         }
     }
 

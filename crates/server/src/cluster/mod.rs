@@ -28,6 +28,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
+use daybook_kernel::feature_level::FeatureLevel;
 use daybook_kernel::registry::Registry;
 use daybook_log::{Member, Membership};
 use daybook_privacy::MasterKey;
@@ -54,6 +55,7 @@ pub(crate) struct Cluster {
     node: OnceLock<Weak<Node>>,
     roles: Roles,
     standbys: usize,
+    understands: FeatureLevel,
     leaving: AtomicBool,
     known: Mutex<Known>,
 }
@@ -88,6 +90,7 @@ pub(crate) struct Parts {
     pub(crate) membership: Membership,
     pub(crate) roles: Roles,
     pub(crate) standbys: usize,
+    pub(crate) understands: FeatureLevel,
 }
 
 impl Cluster {
@@ -102,6 +105,7 @@ impl Cluster {
             node: OnceLock::new(),
             roles: parts.roles,
             standbys: parts.standbys,
+            understands: parts.understands,
             leaving: AtomicBool::new(false),
             known: Mutex::default(),
         })

@@ -37,6 +37,13 @@ impl Door {
         let id = command_id(&text_field(&request, COMMAND_ID))?;
         request.set_field_by_number(COMMAND_ID, Value::String(id.to_string()));
         request.set_field_by_number(TENANT_ID, Value::String(tenant.as_str().to_owned()));
+        if !method.filled_in.is_empty() {
+            // What is filled in may differ when the command is sent again: the first answer stands.
+            if let Some(outcome) = self.find(&tenant, id).await? {
+                return self.answer(method, domain, &tenant, id, outcome).await;
+            }
+            self.fill_in(method, &mut request)?;
+        }
         self.check_size(&request)?;
         match self.sealer.seal(&mut request, &tenant, SealMode::Seal).await {
             Ok(()) => {}

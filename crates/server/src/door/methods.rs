@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use daybook_kernel::registry::Registry;
-use daybook_proto::{descriptors, method_facts};
+use daybook_proto::{FilledIn, descriptors, filled_in, method_facts};
 use prost_reflect::MessageDescriptor;
 
 /// The service of the node itself.
@@ -22,6 +22,8 @@ pub struct Method {
     pub is_query: bool,
     /// Its answer opens sealed content.
     pub opens_sealed_content: bool,
+    /// Fields of its request, by number, that the door fills in.
+    pub filled_in: Vec<(u32, FilledIn)>,
     /// What answers it.
     pub handler: Handler,
 }
@@ -62,6 +64,8 @@ pub enum NodeMethod {
     GetStateDigest,
     /// Decisions with their proof.
     ExportDecisions,
+    /// Takes snapshots now.
+    TakeSnapshots,
 }
 
 impl NodeMethod {
@@ -73,6 +77,7 @@ impl NodeMethod {
             "RebuildProjection" => Self::RebuildProjection,
             "GetStateDigest" => Self::GetStateDigest,
             "ExportDecisions" => Self::ExportDecisions,
+            "TakeSnapshots" => Self::TakeSnapshots,
             _ => return None,
         })
     }
@@ -117,6 +122,7 @@ impl Methods {
                 output: method.output(),
                 is_query: facts.is_query,
                 opens_sealed_content: facts.opens_sealed_content,
+                filled_in: fields_to_fill_in(&method.input()),
                 handler,
             };
             self.by_path.insert(path, method);
@@ -137,6 +143,10 @@ impl Methods {
     pub fn iter(&self) -> impl Iterator<Item = &Method> {
         self.by_path.values()
     }
+}
+
+fn fields_to_fill_in(request: &MessageDescriptor) -> Vec<(u32, FilledIn)> {
+    request.fields().filter_map(|field| Some((field.number(), filled_in(&field)?))).collect()
 }
 
 #[cfg(test)]

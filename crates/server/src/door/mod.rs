@@ -1,13 +1,14 @@
 //! What a request goes through, whichever way it came in.
 //!
 //! ```text
-//! command: tenant, id -> seal -> check -> [ node: append, decide, apply ] -> answer (-> open)
+//! command: tenant, id -> fill in -> seal -> check -> [ node: append, decide, apply ] -> answer (-> open)
 //! query:   tenant -> pseudonyms -> authorise -> wait for the position -> answer
 //! ```
 //!
 //! No method has code of its own here: what there is follows from the schema and from the domain's registration.
 
 mod command;
+mod filled_in;
 mod methods;
 mod query;
 

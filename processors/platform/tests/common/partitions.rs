@@ -6,10 +6,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use daybook_kernel::chain::Head;
 use daybook_kernel::decide::{Decider, Place};
+use daybook_kernel::feature_level::FeatureLevel;
 use daybook_kernel::id::{CommandId, Offset, PartitionId, StreamKey, TenantId};
 use daybook_kernel::partitioning::partition_of;
 use daybook_kernel::record::DecisionRecord;
-use daybook_kernel::state::MemoryState;
+use daybook_kernel::state::{Fault, MemoryState};
 use daybook_kernel::system::open_effects;
 use daybook_kernel::table::View;
 use daybook_kernel::time::Timestamp;
@@ -50,11 +51,21 @@ impl Partitions {
             partitions: (0..count).map(partition).collect(),
             ids: 0,
         };
-        let shipped = v1::PublishShippedPolicySet { policies, schema, description: String::new() };
+        let shipped = v1::PublishShippedPolicySet { policies, schema, ..Default::default() };
         let record = all.record("platform", "platform", "PublishShippedPolicySet", &shipped);
         all.submit(log::CommandRecord { actor: system(), ..record });
         all.deliver_all();
         all
+    }
+
+    /// From now on they are of a release that understands feature levels up to this one.
+    pub fn understand(&mut self, newest: FeatureLevel) {
+        self.decider = self.decider.clone().understanding(newest);
+    }
+
+    /// Whether that release may read on in a partition.
+    pub fn check_release(&self, partition: u32) -> Result<(), Fault> {
+        self.decider.check_release(&self.partitions[partition as usize].state)
     }
 
     fn count(&self) -> u32 {
@@ -97,6 +108,11 @@ impl Partitions {
 
     /// Decides a command where its stream lies.
     pub fn submit(&mut self, record: log::CommandRecord) -> Answer {
+        self.try_submit(&record).unwrap()
+    }
+
+    /// The same, which may turn out to be impossible; then nothing has changed.
+    pub fn try_submit(&mut self, record: &log::CommandRecord) -> Result<Answer, Fault> {
         let tenant = TenantId::parse(&record.tenant_id).unwrap();
         let id = partition_of(&tenant, &StreamKey::parse(&record.stream_key).unwrap(), self.count());
         let partition = &mut self.partitions[id.0 as usize];
@@ -104,13 +120,13 @@ impl Partitions {
         let now = Timestamp::from_micros(1_800_000_000_000_000 + ahead).max(partition.head.now);
         let command = Offset(partition.commands);
         let place = Place { partition: id, command, record: partition.head.next_record, index: 0, now };
-        let decided = self.decider.decide(&partition.state, &record.encode_to_vec().into(), place).unwrap();
+        let decided = self.decider.decide(&partition.state, &record.encode_to_vec().into(), place)?;
         let decision = Bytes::from(decided.decision.encode_to_vec());
         let batch = DecisionRecord::batch(partition.head.hash, partition.head.epoch, command, now, vec![decision]);
         partition.head.advance(partition.head.next_record, &batch);
         partition.state.apply(&decided.writes);
         partition.commands += 1;
-        Answer(decided.decision)
+        Ok(Answer(decided.decision))
     }
 
     /// The home stream's open effects, oldest first, with the partition that each is for.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use daybook_kernel::feature_level::FeatureLevel;
 use daybook_kernel::id::{CommandId, PartitionId, StreamKey, TenantId};
 use daybook_proto::log::v1::actor::Kind;
 use daybook_proto::log::v1::decision::Outcome as Decided;
@@ -23,6 +24,7 @@ impl World {
             policies: registry.shipped_policies(),
             schema: registry.shipped_schema(),
             description: String::new(),
+            feature_level: FeatureLevel::NEWEST.0,
         };
         let system = Actor { kind: Kind::System.into(), id: "set-up".into(), ..Default::default() };
         let mut publish = self.platform_record("PublishShippedPolicySet", shipped.encode_to_vec());

@@ -1,0 +1,54 @@
+//! Fields of a command that the door fills in from what the node knows, as the schema says
+//! (`daybook.options.v1.filled_in`): so it stands on the log, and a pure decision can follow from it.
+
+use daybook_proto::FilledIn;
+use daybook_proto::platform::v1::NodeRelease;
+use prost::Message;
+use prost_reflect::{DynamicMessage, Value};
+
+use super::{Door, Method};
+use crate::error::{CallError, codes};
+
+impl Door {
+    /// Fills in what the schema asks for. What a caller wrote there is refused: it would pass for the node's word.
+    pub(super) fn fill_in(&self, method: &Method, request: &mut DynamicMessage) -> Result<(), CallError> {
+        for (number, filled_in) in &method.filled_in {
+            let Some(field) = method.input.get_field(*number) else { continue };
+            if request.has_field(&field) {
+                return Err(CallError::field(
+                    field.name(),
+                    "must be empty: the node that takes the command fills it in",
+                ));
+            }
+            let values = match filled_in {
+                FilledIn::Nodes => self.nodes(),
+                FilledIn::Unspecified => continue,
+            };
+            let kind = field.kind();
+            let Some(message) = kind.as_message() else { continue };
+            let defect = |error: prost::DecodeError| CallError::new(codes::INTERNAL_ERROR, error.to_string());
+            let values = values.iter().map(|value| {
+                DynamicMessage::decode(message.clone(), value.encode_to_vec().as_slice()).map(Value::Message)
+            });
+            request.set_field(&field, Value::List(values.collect::<Result<_, _>>().map_err(defect)?));
+        }
+        Ok(())
+    }
+
+    /// This node, and the others of its log as they were seen last.
+    fn nodes(&self) -> Vec<NodeRelease> {
+        let peers = self.cluster.as_ref().map(|cluster| cluster.peers()).unwrap_or_default();
+        let others = peers.into_iter().map(|(node_id, seen)| {
+            let says = seen.says.unwrap_or_default();
+            NodeRelease { node_id, version: says.version, newest_feature_level: says.newest_feature_level }
+        });
+        let here = NodeRelease {
+            node_id: self.node.id().to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            newest_feature_level: self.node_service.understands.0,
+        };
+        let mut nodes: Vec<_> = others.chain([here]).collect();
+        nodes.sort_by(|a, b| a.node_id.cmp(&b.node_id));
+        nodes
+    }
+}
