@@ -14,12 +14,20 @@ pub enum Mistake {
     EffectBeforeCommit,
     /// Whoever follows a partition decides its commands as well.
     StandbyAppends,
+    /// A release goes on where the log has reached a feature level that it does not understand.
+    ReleaseGateOff,
 }
 
 impl Mistake {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::ChainRuleOff, Self::ApplyBeforeDurable, Self::DedupOff, Self::EffectBeforeCommit, Self::StandbyAppends];
+    pub const ALL: [Self; 6] = [
+        Self::ChainRuleOff,
+        Self::ApplyBeforeDurable,
+        Self::DedupOff,
+        Self::EffectBeforeCommit,
+        Self::StandbyAppends,
+        Self::ReleaseGateOff,
+    ];
 }
 
 #[cfg(feature = "sabotage")]

@@ -123,7 +123,11 @@ impl Store for NodeStore {
             merged.merge((*one).clone());
         }
         let before = self.disk(|disk| disk.head.clone())?;
-        self.shared.lock().oracle.committed(self.node, self.partition, &before, head, &merged);
+        {
+            let mut sim = self.shared.lock();
+            let understands = sim.nodes[self.node].understands;
+            sim.oracle.committed(self.node, understands, self.partition, &before, head, &merged);
+        }
         self.disk(|disk| {
             Arc::make_mut(&mut disk.rows).apply(&merged);
             disk.head = head.clone();

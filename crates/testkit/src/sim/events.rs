@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use daybook_kernel::feature_level::FeatureLevel;
 use daybook_runtime::{Outcome, SubmitError};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 use super::broker::{Broker, LaneId};
 use super::network::Message;
-use super::oracle::Oracle;
+use super::oracle::{OLDER, Oracle};
 
 /// What happens at a time.
 pub(super) enum Event {
@@ -43,6 +44,8 @@ pub(super) struct NodeFacts {
     pub(super) starts: u32,
     /// Whether its disk takes anything.
     pub(super) disk_full: bool,
+    /// What its release understands.
+    pub(super) understands: FeatureLevel,
 }
 
 /// A call from one node to another that is not answered. It is kept here and not by the task that answers it: in which
@@ -95,7 +98,7 @@ impl Sim {
         now_us: i64,
         delay_max: Duration,
     ) -> Self {
-        let facts = NodeFacts { linked: true, clock_off_us: 0, starts: 0, disk_full: false };
+        let facts = NodeFacts { linked: true, clock_off_us: 0, starts: 0, disk_full: false, understands: OLDER };
         Self {
             now_us,
             next_event: 0,

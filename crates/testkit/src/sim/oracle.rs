@@ -7,6 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use daybook_kernel::chain::{Dropped, Head};
 use daybook_kernel::decide::{Decider, Place};
+use daybook_kernel::feature_level::FeatureLevel;
+use daybook_kernel::governance;
 use daybook_kernel::id::{Offset, PartitionId};
 use daybook_kernel::record::RecordBody;
 use daybook_kernel::sabotage;
@@ -40,7 +42,13 @@ struct Chain {
     /// First decisions by tenant and command id.
     first: BTreeMap<(String, Bytes), Offset>,
     dropped: u64,
+    /// The first record with the feature level that only the newer release understands.
+    raised_at: Option<Offset>,
 }
+
+/// What the older release of a run understands, and the newer one.
+pub(super) const OLDER: FeatureLevel = FeatureLevel::NEWEST;
+pub(super) const NEWER: FeatureLevel = FeatureLevel(OLDER.0 + 1);
 
 impl Oracle {
     pub(super) fn new(decider: Decider, log_name: &str, partitions: u32) -> Self {
@@ -51,9 +59,10 @@ impl Oracle {
             decisions: Vec::new(),
             first: BTreeMap::new(),
             dropped: 0,
+            raised_at: None,
         };
         Self {
-            decider,
+            decider: decider.understanding(NEWER),
             partitions: (0..partitions).map(chain).collect(),
             effects: BTreeMap::new(),
             violations: Vec::new(),
@@ -109,12 +118,17 @@ impl Oracle {
     pub(super) fn committed(
         &mut self,
         node: usize,
+        understands: FeatureLevel,
         partition: PartitionId,
         before: &Head,
         after: &Head,
         writes: &WriteSet,
     ) {
         let chain = &self.partitions[partition.0 as usize];
+        if understands < NEWER && chain.raised_at.is_some_and(|raised_at| raised_at < after.next_record) {
+            return self
+                .wrong(format!("n{node} reads on in partition {partition} where it does not understand the log"));
+        }
         let upto = usize::try_from(after.next_record.0).unwrap_or(usize::MAX);
         let from = usize::try_from(before.next_record.0).unwrap_or(usize::MAX);
         let Some(steps) = chain.steps.get(from..upto) else {
@@ -204,6 +218,9 @@ impl Chain {
             }
         }
         self.state.apply(&writes);
+        if self.raised_at.is_none() && governance::feature_level(&self.state).is_ok_and(|level| level == NEWER) {
+            self.raised_at = Some(offset);
+        }
         self.steps.push((self.head.clone(), writes));
         let touched = Touched::of(&self.steps[self.steps.len() - 1].1);
         if !touched.outbox {

@@ -72,6 +72,9 @@ pub struct Plan {
     pub pipeline_max: usize,
     /// Decisions in one record, see `Limits`.
     pub batch_commands_max: usize,
+    /// Whether nodes are upgraded to a newer release while it runs, and when somebody raises the feature level, whatever
+    /// the nodes are: how long after the faults begin.
+    pub upgrade: Option<Duration>,
 }
 
 impl Plan {
@@ -99,6 +102,7 @@ impl Plan {
             delay_max: Duration::from_micros(rng.u64(50..=20_000)),
             pipeline_max: rng.usize(1..=8),
             batch_commands_max: rng.usize(1..=20),
+            upgrade: (rng.u32(..4) == 0).then(|| Duration::from_millis(rng.u64(..8_000))),
         }
     }
 }

@@ -43,6 +43,9 @@ impl World {
         sim.tell(|| "faults begin".to_owned());
         self.next_fault_us = sim.now_us;
         self.next_assignment_us = sim.now_us;
+        if let Some(after) = plan.upgrade {
+            self.raise_at_us = sim.now_us + i64::try_from(after.as_micros()).unwrap_or(i64::MAX);
+        }
     }
 
     pub(super) fn end_faults(&mut self) {
@@ -78,6 +81,7 @@ impl World {
         if !self.faulty {
             return;
         }
+        self.raise_feature_level();
         if now >= self.next_assignment_us {
             self.next_assignment_us = now + self.random(|rng| rng.i64(300_000..3_000_000));
             self.assign();

@@ -61,6 +61,8 @@ pub struct Report {
     pub looks: u64,
     /// Effects that were carried out, repetitions included.
     pub effects: u64,
+    /// Nodes that met a feature level that their release does not understand, and stopped.
+    pub outdated: u64,
     /// Simulated time, in microseconds.
     pub simulated_us: i64,
     /// A hash of all that happened: the same for the same seed.
@@ -77,6 +79,7 @@ impl Report {
         self.answers += one.answers;
         self.looks += one.looks;
         self.effects += one.effects;
+        self.outdated += one.outdated;
         self.simulated_us += one.simulated_us;
     }
 }
@@ -171,6 +174,8 @@ struct World {
     next_fault_us: i64,
     next_assignment_us: i64,
     next_gossip_us: i64,
+    /// When somebody raises the feature level.
+    raise_at_us: i64,
     slow_until_us: i64,
     rebuilds: Vec<JoinHandle<()>>,
     /// Answers that never come are kept here, or their senders would tell.
@@ -207,6 +212,7 @@ impl World {
             next_fault_us: i64::MAX,
             next_assignment_us: i64::MAX,
             next_gossip_us: EPOCH_US,
+            raise_at_us: i64::MAX,
             slow_until_us: 0,
             rebuilds: Vec::new(),
             never: Vec::new(),

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use daybook_kernel::feature_level::FeatureLevel;
 use daybook_kernel::id::PartitionId;
+use daybook_proto::platform::v1::{NodeRelease, RaiseFeatureLevelRequest};
 use daybook_runtime::{
     EffectFailed, EffectHandler, EffectHandlers, Limits, Node, NodeOptions, PartitionState, RequestedEffect, Role,
     Roles,
@@ -21,6 +23,7 @@ use crate::sim::clock::NodeClock;
 use crate::sim::disk::NodeStores;
 use crate::sim::events::{Call, Event, Shared};
 use crate::sim::network::{Message, NodePeers, address};
+use crate::sim::oracle::{NEWER, OLDER};
 
 impl World {
     pub(super) fn start_and_stop(&mut self) {
@@ -85,13 +88,43 @@ impl World {
         };
         let log = Arc::new(Broker::log_of(&self.shared, node));
         let clock = Arc::new(NodeClock { shared: self.shared.clone(), node });
-        let decider = self.fixture.decider.clone();
+        let decider = self.fixture.decider.clone().understanding(self.install(node));
         match runtime.block_on(async { Node::start(log, decider, clock, options) }) {
             Ok(started) => {
                 let disk_was_full = self.shared.lock().nodes[node].disk_full;
                 self.nodes[node].running = Some(Running { runtime, node: started, roles, disk_was_full });
             }
             Err(error) => self.shared.lock().oracle.violations.push(format!("start {starts} of n{node}: {error}")),
+        }
+    }
+
+    /// A node that was down comes back with the newer release, now and then; in the end every one has it.
+    fn install(&mut self, node: usize) -> FeatureLevel {
+        if self.plan.upgrade.is_none() {
+            return OLDER;
+        }
+        let mut sim = self.shared.lock();
+        if sim.nodes[node].understands == OLDER && sim.nodes[node].starts > 1 && sim.rng.bool() {
+            sim.nodes[node].understands = NEWER;
+            sim.tell(|| format!("n{node} has the newer release"));
+        }
+        sim.nodes[node].understands
+    }
+
+    /// Somebody raises the feature level, whatever releases the nodes are of.
+    pub(super) fn raise_feature_level(&mut self) {
+        if self.raise_at_us > self.now() {
+            return;
+        }
+        let nodes = vec![NodeRelease { newest_feature_level: NEWER.0, ..Default::default() }];
+        let request = RaiseFeatureLevelRequest { nodes, ..Default::default() };
+        let record = self.platform_record("RaiseFeatureLevel", request.encode_to_vec());
+        let nodes = self.plan.nodes;
+        let node = self.random(|rng| rng.usize(..nodes));
+        if let Some(asked) = self.submit(node, &record) {
+            self.tell(|| format!("somebody raises the feature level at n{node}"));
+            drop(asked);
+            self.raise_at_us = i64::MAX;
         }
     }
 
@@ -137,7 +170,13 @@ impl World {
                 (state == PartitionState::Broken).then(|| format!("partition {}: {detail}", partition.id()))
             });
             let Some(detail) = broken else { continue };
-            if running.disk_was_full {
+            if running.node.outdated().is_some() {
+                // Its program ends. Somebody installs the newer release, sooner or later.
+                self.tell(|| format!("n{node} is too old: {detail}"));
+                self.gone(node, false);
+                self.shared.lock().nodes[node].understands = NEWER;
+                self.report.outdated += 1;
+            } else if running.disk_was_full {
                 if !self.shared.lock().nodes[node].disk_full {
                     self.tell(|| format!("somebody restarts n{node}"));
                     self.gone(node, false);
