@@ -24,9 +24,11 @@ pub(crate) const CONNECTIONS: usize = 8;
 
 pub(crate) const REGISTER_ITEM: &str = "/daybook.legal_hold.v1.LegalHoldService/RegisterItem";
 pub(crate) const REGISTER_ITEMS: &str = "/daybook.legal_hold.v1.LegalHoldService/RegisterItems";
+pub(crate) const GET_STATUS: &str = "/daybook.node.v1.NodeService/GetStatus";
 const SET_RETENTION_CLASS: &str = "/daybook.legal_hold.v1.LegalHoldService/SetRetentionClass";
 const CREATE_TENANT: &str = "/daybook.platform.v1.PlatformService/CreateTenant";
-const PLATFORM: &str = "platform";
+/// The tenant whose token asks how a node stands.
+pub(crate) const PLATFORM: &str = "platform";
 
 /// Connections to a node and a token for each tenant.
 pub(crate) struct Client {
@@ -35,8 +37,15 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Connects to a development node, whose data folder holds the key for tokens, and creates the tenants on it.
+    /// Connects to a development node and creates the tenants on it.
     pub(crate) async fn connect(address: &str, data: &Path, tenants: &[String]) -> Result<Self> {
+        let client = Self::lazy(address, data, tenants)?;
+        client.create(tenants).await?;
+        Ok(client)
+    }
+
+    /// Connections to a development node, made when they are needed. Its data folder holds the key for tokens.
+    pub(crate) fn lazy(address: &str, data: &Path, tenants: &[String]) -> Result<Self> {
         let key = DevelopmentKey::open(data).map_err(|error| anyhow!(error))?;
         let mut tokens = BTreeMap::new();
         for tenant in tenants.iter().map(String::as_str).chain([PLATFORM]) {
@@ -53,13 +62,16 @@ impl Client {
         }
         let endpoint = Endpoint::from_shared(format!("http://{address}"))?.tcp_nodelay(true);
         let channels = (0..CONNECTIONS).map(|_| endpoint.connect_lazy()).collect();
-        let client = Self { channels, tokens };
-        client.create(tenants).await?;
-        Ok(client)
+        Ok(Self { channels, tokens })
+    }
+
+    /// The same connections and tokens.
+    pub(crate) fn again(&self) -> Self {
+        Self { channels: self.channels.clone(), tokens: self.tokens.clone() }
     }
 
     /// Creates tenants, each with the retention class of the items.
-    async fn create(&self, tenants: &[String]) -> Result<()> {
+    pub(crate) async fn create(&self, tenants: &[String]) -> Result<()> {
         for tenant in tenants {
             let request = CreateTenantRequest { new_tenant_id: tenant.clone(), ..Default::default() };
             let _: CreateTenantResponse = self.call(0, CREATE_TENANT, PLATFORM, request).await?;

@@ -8,7 +8,14 @@
 //! | `items` | commands as callers send them |
 //! | `client` | gRPC |
 //! | `commands` | durable commands against bare appends |
+//! | `nodes`, `steps` | several nodes on one log, and how their partitions move on |
+//! | `takeover` | a node goes, others go on |
+//! | `standby` | how far a standby is behind |
+//! | `distributed` | the same load on one, two and three nodes |
 //! | `replay` | verify and rebuild against a plain scan |
+//! | `filled` | a log of some size with snapshots |
+//! | `archived` | verify and rebuild through the archive |
+//! | `starts` | a node starts from snapshots, or from the log |
 //! | `dispositions` | may this be deleted? |
 //! | `memory` | a node with a million items |
 //! | `report` | tables, aims, the page |
@@ -16,16 +23,24 @@
 //! A number is the median of several rounds. What is compared takes turns: a machine that gets slower for a while slows
 //! both.
 
+mod archived;
 mod client;
 mod commands;
 mod dispositions;
+mod distributed;
+mod filled;
 mod items;
 mod load;
 mod machine;
 mod memory;
 mod node;
+mod nodes;
 mod replay;
 mod report;
+mod standby;
+mod starts;
+mod steps;
+mod takeover;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -61,7 +76,7 @@ struct Arguments {
 enum Hidden {
     /// A node that runs until its standard input ends.
     #[command(hide = true)]
-    Serve(node::Serve),
+    Serve(Box<node::Serve>),
 }
 
 /// What is measured.
@@ -71,12 +86,29 @@ pub(crate) enum Part {
     Embedded,
     /// Durable commands on Kafka.
     Kafka,
+    /// How long until others go on with what a node led.
+    Takeover,
+    /// How far a standby is behind.
+    Standby,
+    /// The same load on one, two and three nodes.
+    Distributed,
     /// Verify and rebuild.
     Replay,
+    /// Verify and rebuild through the archive.
+    Archived,
+    /// How long a node takes to start.
+    Starts,
     /// Disposition checks.
     Dispositions,
     /// Memory.
     Memory,
+}
+
+impl Part {
+    /// Whether it needs a broker.
+    fn needs_kafka(self) -> bool {
+        matches!(self, Self::Kafka | Self::Takeover | Self::Standby | Self::Distributed)
+    }
 }
 
 /// How much is measured.
@@ -90,18 +122,22 @@ pub(crate) struct Scale {
     pub(crate) replayed: u64,
     /// Items whose memory is measured.
     pub(crate) items: u64,
+    /// How often a node is killed, and stopped.
+    pub(crate) goings: usize,
 }
 
 impl Scale {
-    const FULL: Self = Self { rounds: 5, round: Duration::from_secs(3), replayed: 300_000, items: 1_000_000 };
-    const QUICK: Self = Self { rounds: 2, round: Duration::from_millis(500), replayed: 20_000, items: 50_000 };
+    const FULL: Self =
+        Self { rounds: 5, round: Duration::from_secs(3), replayed: 300_000, items: 1_000_000, goings: 10 };
+    const QUICK: Self =
+        Self { rounds: 2, round: Duration::from_millis(500), replayed: 20_000, items: 50_000, goings: 1 };
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match arguments.node {
-        Some(Hidden::Serve(serve)) => runtime.block_on(node::serve(serve)),
+        Some(Hidden::Serve(serve)) => runtime.block_on(node::serve(*serve)),
         None => runtime.block_on(run(&arguments)),
     }
 }
@@ -114,7 +150,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
     let mut report = Report::new(machine::describe(scratch.path())?, arguments.quick);
     let wanted = |part: Part| arguments.only.is_empty() || arguments.only.contains(&part);
     for part in Part::value_variants().iter().copied().filter(|part| wanted(*part)) {
-        if part == Part::Kafka && arguments.no_kafka {
+        if part.needs_kafka() && arguments.no_kafka {
             report.left_out(part, "Left out of this run (`--no-kafka`).");
             continue;
         }
@@ -124,6 +160,11 @@ async fn run(arguments: &Arguments) -> Result<()> {
         match part {
             Part::Embedded => commands::embedded(&folder, &scale, &mut report).await,
             Part::Kafka => commands::kafka(&folder, &scale, &mut report).await,
+            Part::Takeover => takeover::measure(&folder, &scale, &mut report).await,
+            Part::Standby => standby::measure(&folder, &scale, &mut report).await,
+            Part::Distributed => distributed::measure(&folder, &scale, &mut report).await,
+            Part::Archived => archived::measure(&folder, &scale, &mut report).await,
+            Part::Starts => starts::measure(&folder, &scale, &mut report).await,
             Part::Replay => replay::measure(&folder, &scale, &mut report).await,
             Part::Dispositions => dispositions::measure(&folder, &scale, &mut report).await,
             Part::Memory => memory::measure(&folder, &scale, &mut report).await,

@@ -14,21 +14,15 @@ use daybook_rocks::Memory;
 use daybook_server::data_dir::log_folder;
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 
-use crate::client::Client;
-use crate::commands::inside;
-use crate::items::{Items, tenants};
-use crate::load::{median, so_often};
+use crate::filled::{CALLERS, fill};
+use crate::load::median;
 use crate::machine::processor_time;
-use crate::node::start;
 use crate::report::{Report, Table, count, duration};
 use crate::{Part, Scale};
 
-/// Callers that fill the log.
-const CALLERS: usize = 512;
-
 /// What is timed.
 #[derive(Debug, Clone, Copy)]
-enum Reading {
+pub(crate) enum Reading {
     Scan,
     Walk,
     Verify,
@@ -45,7 +39,7 @@ const READINGS: [(Reading, &str); 4] = [
 /// Fills a log through a node, then reads it.
 pub(crate) async fn measure(folder: &Path, scale: &Scale, report: &mut Report) -> Result<()> {
     let data = folder.join("node");
-    let filled = fill(&data, scale.replayed).await?;
+    let filled = fill(&data, "replay", scale.replayed).await?;
     let log = EmbeddedLog::open_to_read(log_folder(&data), folder.join("reader"), &Memory::default())?;
     let log: Arc<dyn Log> = Arc::new(log);
     let mut times = vec![Vec::new(); READINGS.len()];
@@ -93,17 +87,8 @@ pub(crate) async fn measure(folder: &Path, scale: &Scale, report: &mut Report) -
     Ok(())
 }
 
-async fn fill(data: &Path, decisions: u64) -> Result<Duration> {
-    let tenants = Arc::new(tenants());
-    let running = start(data, "embedded", "replay").await?;
-    Client::connect(&running.address.to_string(), data, &tenants).await?;
-    let took = so_often(CALLERS, decisions, &inside(&running.node, &tenants, &Arc::new(Items::new()))).await?;
-    running.stop().await;
-    Ok(took)
-}
-
 /// Reads every partition, some at once. How many decisions were read.
-async fn every_partition(log: &Arc<dyn Log>, reading: Reading, scratch: &Path) -> Result<u64> {
+pub(crate) async fn every_partition(log: &Arc<dyn Log>, reading: Reading, scratch: &Path) -> Result<u64> {
     let at_once = 2 * std::thread::available_parallelism().map_or(1, usize::from);
     let decider = Decider::new(daybook_domains::registry(), Arc::new(Cedar::new()), log.partitions());
     let memory = Memory::default();
