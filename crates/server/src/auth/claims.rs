@@ -1,6 +1,7 @@
 //! Reading claims by name, wherever an identity provider puts them.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use serde_json::Value;
 
@@ -25,6 +26,13 @@ impl Claims {
     pub(super) fn seconds(&self, name: &str) -> Option<u64> {
         let value = self.get(name)?;
         value.as_u64().or_else(|| value.as_f64().filter(|seconds| *seconds >= 0.0).map(|seconds| seconds as u64))
+    }
+
+    /// From when to before when the token is good, in seconds since 1970 and without any leeway; `None` when it says that
+    /// in a way that is no time.
+    pub(super) fn good(&self) -> Option<Range<u64>> {
+        let from = if self.0.get("nbf").is_none() { 0 } else { self.seconds("nbf")? };
+        Some(from..self.seconds("exp")?)
     }
 
     /// A claim that is a list of texts, one text, or texts separated by spaces (as OAuth's scope); sorted.

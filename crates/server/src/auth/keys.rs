@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
-use tokio::sync::RwLock;
+use tokio::sync::{RwLock, RwLockWriteGuard};
 
 use crate::error::{CallError, codes};
 
@@ -43,34 +43,58 @@ pub(super) struct Keys {
 struct Known {
     set: JwkSet,
     read_at: Instant,
+    /// How often other keys were read than were known before.
+    generation: u64,
 }
 
 impl Keys {
     pub(super) async fn load(source: KeySource, refresh: Duration) -> Result<Self, CallError> {
         let set = read(&source).await?;
-        Ok(Self { source, refresh, known: RwLock::new(Known { set, read_at: Instant::now() }) })
+        Ok(Self { source, refresh, known: RwLock::new(Known { set, read_at: Instant::now(), generation: 0 }) })
     }
 
     /// The key of a token. Reads the source again when its keys are old, or do not include the one that is named.
     pub(super) async fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<Option<DecodingKey>, CallError> {
         {
             let known = self.known.read().await;
-            let is_fresh = known.read_at.elapsed() < self.refresh || matches!(self.source, KeySource::Fixed(_));
             let found = select(&known.set, kid, algorithm);
-            if (found.is_some() && is_fresh) || known.read_at.elapsed() < REFRESH_AT_MOST_EVERY {
+            if (found.is_some() && self.is_fresh(&known)) || known.read_at.elapsed() < REFRESH_AT_MOST_EVERY {
                 return Ok(found);
             }
         }
+        Ok(select(&self.read_again().await.set, kid, algorithm))
+    }
+
+    /// Which keys are known: as long as this number stays the same, a token that one of them signed is still signed by
+    /// one of them. Reads the source again when its keys are old.
+    pub(super) async fn generation(&self) -> u64 {
+        {
+            let known = self.known.read().await;
+            if self.is_fresh(&known) || known.read_at.elapsed() < REFRESH_AT_MOST_EVERY {
+                return known.generation;
+            }
+        }
+        self.read_again().await.generation
+    }
+
+    fn is_fresh(&self, known: &Known) -> bool {
+        known.read_at.elapsed() < self.refresh || matches!(self.source, KeySource::Fixed(_))
+    }
+
+    async fn read_again(&self) -> RwLockWriteGuard<'_, Known> {
         let mut known = self.known.write().await;
         if known.read_at.elapsed() >= REFRESH_AT_MOST_EVERY {
             known.read_at = Instant::now();
             match read(&self.source).await {
-                Ok(set) => known.set = set,
+                Ok(set) => {
+                    known.generation += u64::from(set != known.set);
+                    known.set = set;
+                }
                 // The keys that are known go on being good: a provider that is down locks nobody out.
                 Err(error) => tracing::warn!(error.message, "the keys for tokens could not be read again"),
             }
         }
-        Ok(select(&known.set, kid, algorithm))
+        known
     }
 }
 
@@ -135,4 +159,44 @@ fn fits(key: &Jwk, algorithm: Algorithm) -> bool {
         _ => false,
     };
     for_signatures && says_so && is_of_the_kind
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Authenticator;
+    use super::super::development::{DevelopmentKey, TokenRequest};
+    use super::*;
+    use crate::config::AuthConfig;
+
+    #[tokio::test]
+    async fn a_token_is_refused_once_its_key_is_withdrawn_however_often_it_was_good_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = |name: &str| DevelopmentKey::open_or_create(&folder.path().join(name)).unwrap();
+        let (old, new) = (key("old"), key("new"));
+        let file = folder.path().join("jwks.json");
+        let publish = |key: &DevelopmentKey| {
+            let KeySource::Fixed(set) = key.source().unwrap() else { panic!("a development key is known") };
+            std::fs::write(&file, serde_json::to_string(&set).unwrap()).unwrap();
+        };
+        publish(&old);
+        let config = AuthConfig { jwks_refresh_seconds: Duration::ZERO, ..AuthConfig::default() };
+        let authenticator = Authenticator::new(KeySource::File(file.clone()), config).await.unwrap();
+        let token = old.mint(&TokenRequest {
+            subject: "ada",
+            tenants: &[],
+            roles: &[],
+            service: false,
+            valid_for: Duration::from_secs(60),
+        });
+        let token = format!("Bearer {}", token.unwrap());
+        for _ in 0..3 {
+            assert_eq!(authenticator.check(Some(&token)).await.unwrap().actor.id, "ada");
+        }
+        publish(&new);
+        authenticator.keys.known.write().await.read_at -= REFRESH_AT_MOST_EVERY;
+        assert_eq!(authenticator.check(Some(&token)).await.unwrap_err().code, "TOKEN_INVALID");
+        publish(&old);
+        authenticator.keys.known.write().await.read_at -= REFRESH_AT_MOST_EVERY;
+        assert!(authenticator.check(Some(&token)).await.is_ok(), "the key is back");
+    }
 }

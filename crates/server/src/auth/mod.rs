@@ -1,8 +1,11 @@
 //! Who asks: bearer tokens (JWT, RFC 7519) checked against a JSON Web Key Set (RFC 7517).
 
+mod checked;
 mod claims;
 pub mod development;
 mod keys;
+
+use std::time::SystemTime;
 
 use daybook_kernel::id::TenantId;
 use daybook_kernel::time::Timestamp;
@@ -13,6 +16,7 @@ use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use crate::config::AuthConfig;
 use crate::error::{CallError, codes};
 
+use checked::{Checked, Checks};
 use claims::Claims;
 use keys::Keys;
 
@@ -70,13 +74,15 @@ impl Caller {
 pub struct Authenticator {
     keys: Keys,
     config: AuthConfig,
+    /// Tokens come again and again, and checking a signature costs more than deciding most commands.
+    checked: Checked,
 }
 
 impl Authenticator {
     /// An authenticator with its keys.
     pub async fn new(source: KeySource, config: AuthConfig) -> Result<Self, CallError> {
         let keys = Keys::load(source, config.jwks_refresh_seconds).await?;
-        Ok(Self { keys, config })
+        Ok(Self { keys, config, checked: Checked::default() })
     }
 
     /// Checks the value of an Authorization header.
@@ -103,6 +109,13 @@ impl Authenticator {
         }
         let invalid = |why: String| CallError::new(codes::TOKEN_INVALID, format!("the token is not accepted: {why}"));
         let token = token.trim();
+        let checks = Checks {
+            keys: self.keys.generation().await,
+            at_seconds: sent_at.map_or_else(now_seconds, |sent_at| sent_at.as_unix_millis() / 1_000),
+        };
+        if let Some(caller) = self.checked.find(token, checks) {
+            return Ok(caller);
+        }
         let header = decode_header(token).map_err(|error| invalid(error.to_string()))?;
         if !ALGORITHMS.contains(&header.alg) {
             return Err(invalid(format!("its algorithm {:?} is not one that is accepted", header.alg)));
@@ -141,9 +154,14 @@ impl Authenticator {
                 return Err(invalid("it was not good yet when it was sent".to_owned()));
             }
         }
-        self.caller(&claims).map_err(invalid)
+        let caller = self.caller(&claims).map_err(invalid)?;
+        if let Some(good) = claims.good() {
+            self.checked.remember(token, checks.keys, good, &caller);
+        }
+        Ok(caller)
     }
 
+    /// Who a token with these claims belongs to.
     fn caller(&self, claims: &Claims) -> Result<Caller, String> {
         let id = claims.text("sub").ok_or("it has no subject")?;
         if id.len() > 200 || id.chars().any(char::is_control) {
@@ -158,4 +176,9 @@ impl Authenticator {
         }
         Ok(Caller { actor: Actor { kind: kind.into(), id, roles, tenant_ids } })
     }
+}
+
+/// Now, in seconds since 1970.
+fn now_seconds() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
 }
