@@ -1,29 +1,34 @@
-//! Which messages carry content, somewhere inside. Found once from the schema, so that a command without content costs
-//! one look-up.
+//! Which messages carry content, and where in them it is. Found once from the schema: options are decoded anew whenever
+//! they are asked for, which would cost a command more than its sealing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use daybook_proto::{FieldClass, descriptors, field_class, sealing};
+use daybook_proto::{FieldClass, Sealing, descriptors, field_class, is_key_tenant, sealing};
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
-static CARRIERS: LazyLock<BTreeSet<String>> = LazyLock::new(carriers);
+static CARRIERS: LazyLock<BTreeMap<String, Carrier>> = LazyLock::new(carriers);
 
-/// Whether a message, or any message inside it, can carry content.
-pub(crate) fn carries_content(message: &MessageDescriptor) -> bool {
-    CARRIERS.contains(message.full_name())
+/// A message that carries content, itself or in a message inside it.
+#[derive(Debug)]
+pub(crate) struct Carrier {
+    /// How it is sealed, if it has content itself.
+    pub(crate) sealing: Option<Sealing>,
+    /// The field that names the tenant whose keys apply inside it.
+    pub(crate) key_tenant: Option<FieldDescriptor>,
+    /// Its own fields that are content: they move into its seal.
+    pub(crate) content: Vec<(FieldDescriptor, FieldClass)>,
+    /// The numbers of its fields that lead to other carriers.
+    pub(crate) inside: BTreeSet<u32>,
 }
 
-/// The fields of a sealed message that are content: they move into its seal.
-pub(crate) fn content_fields(message: &MessageDescriptor) -> impl Iterator<Item = (FieldDescriptor, FieldClass)> {
-    message.fields().filter_map(|field| match field_class(&field) {
-        Some(class @ (FieldClass::FreeText | FieldClass::Personal)) => Some((field, class)),
-        _ => None,
-    })
+/// What a message carries; `None` when there is no content in it, nor in any message inside it.
+pub(crate) fn carrier(message: &MessageDescriptor) -> Option<&'static Carrier> {
+    CARRIERS.get(message.full_name())
 }
 
-/// The messages that a field leads to.
-pub(crate) fn message_of(field: &FieldDescriptor) -> Option<MessageDescriptor> {
+/// The message that a field leads to.
+fn message_of(field: &FieldDescriptor) -> Option<MessageDescriptor> {
     match field.kind() {
         Kind::Message(message) if field.is_map() => match message.map_entry_value_field().kind() {
             Kind::Message(value) => Some(value),
@@ -34,7 +39,25 @@ pub(crate) fn message_of(field: &FieldDescriptor) -> Option<MessageDescriptor> {
     }
 }
 
-fn carriers() -> BTreeSet<String> {
+fn carriers() -> BTreeMap<String, Carrier> {
+    let names = carrying();
+    let leads_inside =
+        |field: &FieldDescriptor| message_of(field).is_some_and(|inside| names.contains(inside.full_name()));
+    let content = |field: FieldDescriptor| match field_class(&field) {
+        Some(class @ (FieldClass::FreeText | FieldClass::Personal)) => Some((field, class)),
+        _ => None,
+    };
+    let carrier = |message: MessageDescriptor| Carrier {
+        sealing: sealing(&message),
+        key_tenant: message.fields().find(is_key_tenant),
+        content: message.fields().filter_map(content).collect(),
+        inside: message.fields().filter(leads_inside).map(|field| field.number()).collect(),
+    };
+    let found = names.iter().filter_map(|name| descriptors().get_message_by_name(name));
+    found.map(|message| (message.full_name().to_owned(), carrier(message))).collect()
+}
+
+fn carrying() -> BTreeSet<String> {
     let mut parents: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut found = BTreeSet::new();
     let mut new = Vec::new();

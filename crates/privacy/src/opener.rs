@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use daybook_kernel::id::TenantId;
 use daybook_proto::privacy::v1::Sealed;
-use daybook_proto::sealing;
 use prost_reflect::{DynamicMessage, ReflectMessage, Value};
 
 use crate::PrivacyError;
 use crate::cipher::{Key, Place};
-use crate::content::{carries_content, content_fields};
+use crate::content::carrier;
 use crate::key_ring::{KeyId, KeyRing};
-use crate::sealer::{SEALED, children, tenant_inside};
+use crate::sealer::{SEALED, children, sealed_message, tenant_inside};
 
 /// Opens answers.
 #[derive(Clone)]
@@ -34,7 +33,7 @@ impl Opener {
     /// [`PrivacyError::Damaged`] when content does not open under its key, [`PrivacyError::Unavailable`] when the key
     /// ring cannot be asked.
     pub async fn open(&self, answer: &mut DynamicMessage, tenant: &TenantId) -> Result<(), PrivacyError> {
-        if !carries_content(&answer.descriptor()) {
+        if carrier(&answer.descriptor()).is_none() {
             return Ok(());
         }
         self.keys.caught_up().await?;
@@ -44,18 +43,18 @@ impl Opener {
     fn open_inside(&self, answer: &mut DynamicMessage, tenant: &TenantId) -> Result<(), PrivacyError> {
         let tenant = tenant_inside(answer, tenant).map_err(PrivacyError::Invalid)?;
         children(answer, |child, _| self.open_inside(child, &tenant))?;
-        if sealing(&answer.descriptor()).is_none() || !answer.has_field_by_name(SEALED) {
+        let Some((_, carrier)) = sealed_message(answer).filter(|_| answer.has_field_by_name(SEALED)) else {
             return Ok(());
-        }
+        };
         let seal = answer.get_field_by_name(SEALED);
         let sealed = seal.as_deref().and_then(Value::as_message).and_then(|seal| seal.transcode_to::<Sealed>().ok());
         answer.clear_field_by_name(SEALED);
         let Some(sealed) = sealed else { return Ok(()) };
         let Some(key) = self.keys.get(&tenant, &KeyId::from_log(&sealed.key_id))? else { return Ok(()) };
         let content = content(answer, &tenant, &key, &sealed)?;
-        for (field, _) in content_fields(&answer.descriptor()) {
-            if content.has_field(&field) {
-                answer.set_field(&field, content.get_field(&field).into_owned());
+        for (field, _) in &carrier.content {
+            if content.has_field(field) {
+                answer.set_field(field, content.get_field(field).into_owned());
             }
         }
         Ok(())

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use daybook_kernel::fields::identifier_problem;
 use daybook_kernel::id::TenantId;
 use daybook_kernel::rejection::Violations;
-use daybook_proto::{FieldClass, Sealing, SealingSubject, is_key_tenant, sealing};
+use daybook_proto::{FieldClass, Sealing, SealingSubject};
 use prost::Message;
 use prost_reflect::{DynamicMessage, ReflectMessage, Value};
 
 use crate::PrivacyError;
 use crate::cipher::{Key, Place};
-use crate::content::{carries_content, content_fields, message_of};
+use crate::content::{Carrier, carrier};
 use crate::key_ring::{KeyId, KeyRing};
 use crate::pseudonym::{is_pseudonym, pseudonym};
 
@@ -42,7 +42,7 @@ impl Sealer {
 
     /// Whether a request of this type can need sealing at all.
     pub fn concerns(&self, request: &prost_reflect::MessageDescriptor) -> bool {
-        carries_content(request)
+        carrier(request).is_some()
     }
 
     /// Seals a request. When it returns, every key that the sealed request needs is durable.
@@ -56,7 +56,7 @@ impl Sealer {
         tenant: &TenantId,
         mode: SealMode,
     ) -> Result<(), PrivacyError> {
-        if !carries_content(&request.descriptor()) {
+        if carrier(&request.descriptor()).is_none() {
             return Ok(());
         }
         // Each pass finds what the next one needs: whose pseudonyms, then which keys, then the sealing itself.
@@ -81,9 +81,9 @@ impl Sealer {
 
 /// The tenant whose keys apply inside a message.
 pub(crate) fn tenant_inside(message: &DynamicMessage, outside: &TenantId) -> Result<TenantId, Violations> {
-    let field = message.descriptor().fields().find(is_key_tenant);
+    let field = carrier(&message.descriptor()).and_then(|carrier| carrier.key_tenant.as_ref());
     let Some(field) = field else { return Ok(outside.clone()) };
-    let value = message.get_field(&field);
+    let value = message.get_field(field);
     let id = value.as_str().unwrap_or_default();
     if id.is_empty() {
         return Ok(outside.clone());
@@ -97,13 +97,22 @@ fn subject_id(message: &DynamicMessage, sealing: &Sealing) -> String {
     id.as_deref().and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-/// Visits the messages inside a message.
+/// How a message is sealed that has content itself, with what it carries.
+pub(crate) fn sealed_message(message: &DynamicMessage) -> Option<(&'static Sealing, &'static Carrier)> {
+    let carrier = carrier(&message.descriptor())?;
+    Some((carrier.sealing.as_ref()?, carrier))
+}
+
+/// Visits the messages inside a message that carry content.
 pub(crate) fn children<E>(
     message: &mut DynamicMessage,
     mut visit: impl FnMut(&mut DynamicMessage, String) -> Result<(), E>,
 ) -> Result<(), E> {
+    let Some(carrier) = carrier(&message.descriptor()).filter(|carrier| !carrier.inside.is_empty()) else {
+        return Ok(());
+    };
     for (field, value) in message.fields_mut() {
-        if !message_of(&field).is_some_and(|child| carries_content(&child)) {
+        if !carrier.inside.contains(&field.number()) {
             continue;
         }
         match value {
@@ -144,11 +153,11 @@ fn survey(
             return;
         }
     };
-    if let Some(sealing) = sealing(&message.descriptor()) {
+    if let Some((sealing, _)) = sealed_message(message) {
         if message.has_field_by_name(SEALED) {
             violations.add(at(SEALED), "is output only");
         }
-        let id = subject_id(message, &sealing);
+        let id = subject_id(message, sealing);
         match sealing.subject {
             SealingSubject::Person if id.trim().is_empty() => {
                 violations.add(at(&sealing.id_field), "must not be empty")
@@ -191,26 +200,27 @@ impl Pass {
     }
 
     /// The content of a message: what only a holder of the key may read. `None` when there is none.
-    fn content(message: &DynamicMessage) -> Option<DynamicMessage> {
-        let mut content = DynamicMessage::new(message.descriptor());
-        for (field, class) in content_fields(&message.descriptor()) {
-            let value = message.get_field(&field);
+    fn content(message: &DynamicMessage, carrier: &Carrier) -> Option<DynamicMessage> {
+        let mut content: Option<DynamicMessage> = None;
+        for (field, class) in carrier.content.iter().filter(|(field, _)| message.has_field(field)) {
+            let value = message.get_field(field);
             let text = value.as_str().unwrap_or_default();
             // A pseudonym that the caller got from us has no readable form to be kept.
-            let is_readable = !text.is_empty() && (class != FieldClass::Personal || !is_pseudonym(text));
+            let is_readable = !text.is_empty() && (*class != FieldClass::Personal || !is_pseudonym(text));
             if is_readable {
-                content.set_field(&field, value.into_owned());
+                let content = content.get_or_insert_with(|| DynamicMessage::new(message.descriptor()));
+                content.set_field(field, value.into_owned());
             }
         }
-        (content.encoded_len() > 0).then_some(content)
+        content
     }
 
     fn collect(&mut self, message: &mut DynamicMessage, tenant: &TenantId) {
         let Ok(tenant) = tenant_inside(message, tenant) else { return };
         if self.mode == SealMode::Seal
-            && let Some(sealing) = sealing(&message.descriptor())
-            && Self::content(message).is_some()
-            && let Some(key_id) = self.key_id(message, &tenant, &sealing)
+            && let Some((sealing, carrier)) = sealed_message(message)
+            && Self::content(message, carrier).is_some()
+            && let Some(key_id) = self.key_id(message, &tenant, sealing)
         {
             self.wanted.entry(tenant.clone()).or_default().insert(key_id);
         }
@@ -223,9 +233,9 @@ impl Pass {
     fn apply(&self, message: &mut DynamicMessage, tenant: &TenantId) -> Result<(), PrivacyError> {
         let tenant = tenant_inside(message, tenant).map_err(PrivacyError::Invalid)?;
         children(message, |child, _| self.apply(child, &tenant))?;
-        let Some(sealing) = sealing(&message.descriptor()) else { return Ok(()) };
-        let key_id = self.key_id(message, &tenant, &sealing);
-        let content = Self::content(message);
+        let Some((sealing, carrier)) = sealed_message(message) else { return Ok(()) };
+        let key_id = self.key_id(message, &tenant, sealing);
+        let content = Self::content(message, carrier);
         if self.mode == SealMode::Seal
             && let (Some(content), Some(key_id)) = (content, key_id)
         {
@@ -239,21 +249,24 @@ impl Pass {
             };
             set_sealed(message, &sealed)?;
         }
-        self.strip(message, &tenant);
+        self.strip(message, carrier, &tenant);
         Ok(())
     }
 
     /// Leaves nothing readable behind.
-    fn strip(&self, message: &mut DynamicMessage, tenant: &TenantId) {
-        for (field, class) in content_fields(&message.descriptor()) {
-            let value = message.get_field(&field).into_owned();
-            message.clear_field(&field);
+    fn strip(&self, message: &mut DynamicMessage, carrier: &Carrier, tenant: &TenantId) {
+        for (field, class) in &carrier.content {
+            if !message.has_field(field) {
+                continue;
+            }
+            let value = message.get_field(field).into_owned();
+            message.clear_field(field);
             let readable = value.as_str().unwrap_or_default();
-            if class == FieldClass::Personal
+            if *class == FieldClass::Personal
                 && !readable.is_empty()
                 && let Some(key) = self.tenant_keys.get(tenant)
             {
-                message.set_field(&field, Value::String(pseudonym(key, readable)));
+                message.set_field(field, Value::String(pseudonym(key, readable)));
             }
         }
     }
