@@ -125,6 +125,13 @@ impl From<daybook_server::config::ConfigError> for Failure {
     }
 }
 
+impl From<daybook_mail::Malformed> for Failure {
+    fn from(malformed: daybook_mail::Malformed) -> Self {
+        Self::new(format!("{} {}; nothing was imported", malformed.place, malformed.reason))
+            .hint("name an mbox file, an .eml file, or a folder of them")
+    }
+}
+
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         Self::new(error)

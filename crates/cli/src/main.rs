@@ -10,7 +10,6 @@
 //! | `pages` | lists, page by page |
 //! | `output` | tables for people, JSON for programs |
 //! | `units` | times and durations as people write them |
-//! | `mail` | mailboxes as governed items |
 //! | `commands` | one file for each group of commands |
 
 mod args;
@@ -18,7 +17,6 @@ mod client;
 mod commands;
 mod decoded;
 mod failure;
-mod mail;
 mod offline;
 mod output;
 mod pages;

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use daybook_mail::Malformed;
 use daybook_privacy::codes::KEY_DESTROYED;
 use daybook_proto::legal_hold::v1;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -11,7 +12,6 @@ use crate::args::{Item, ItemState, ReviewOutcome};
 use crate::client::new_id;
 use crate::commands::hold::item_kind;
 use crate::failure::{Failure, Outcome};
-use crate::mail::{self, Malformed};
 use crate::output::{self, line, plain};
 use crate::session::Session;
 use crate::units;
@@ -55,7 +55,7 @@ pub(crate) async fn run(item: Item, session: &Session) -> Outcome {
             register(session, item).await
         }
         Item::Import { paths, retention, category, cases, custodians } => {
-            let options = mail::Options {
+            let options = daybook_mail::Options {
                 retention_class: &retention,
                 data_category: &category,
                 case_ids: &cases,
@@ -185,14 +185,14 @@ impl Imported {
 pub(crate) async fn import(
     session: &Session,
     paths: &[std::path::PathBuf],
-    options: &mail::Options<'_>,
+    options: &daybook_mail::Options<'_>,
 ) -> Outcome<Imported> {
     let bar = ProgressBar::no_length();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} messages, {per_sec}") {
         bar.set_style(style);
     }
     let mut imported = Imported::default();
-    for batch in mail::batches(mail::read(paths, options)?) {
+    for batch in daybook_mail::batches(daybook_mail::read(paths, options)?) {
         imported.skipped.extend(batch.malformed);
         if batch.items.is_empty() {
             continue;

@@ -2,15 +2,16 @@
 //!
 //! | module | what it does |
 //! | --- | --- |
+//! | `mailbox` | the mailbox that ships with the program |
 //! | `node` | the node that is used: the one that runs, or one of the demo's own |
 //! | `story` | the steps |
 
+mod mailbox;
 mod node;
 mod story;
 
 use crate::args::{Demo, Global};
 use crate::failure::Outcome;
-use crate::mail;
 use crate::output::{self, line};
 use crate::session::scratch;
 
@@ -19,9 +20,9 @@ pub(crate) async fn run(arguments: Demo, global: &Global) -> Outcome {
     let (_folder, folder) = scratch("demo")?;
     let mailboxes = match arguments.mail.as_slice() {
         [] => {
-            let mailbox = folder.join("mailbox");
-            mail::unpack_demo_mailbox(&mailbox)?;
-            vec![mailbox]
+            let unpacked = folder.join("mailbox");
+            mailbox::unpack(&unpacked)?;
+            vec![unpacked]
         }
         given => given.to_vec(),
     };

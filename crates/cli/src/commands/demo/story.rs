@@ -16,7 +16,6 @@ use crate::commands::log::{self, CACHE_BYTES};
 use crate::commands::replay::{self, WRITE_BUFFER_BYTES};
 use crate::commands::{export, hold, item, platform};
 use crate::failure::{Failure, Outcome};
-use crate::mail;
 use crate::offline::ReadableLog;
 use crate::output::{line, short};
 use crate::session::{Session, scratch};
@@ -81,7 +80,8 @@ pub(crate) async fn tell(node: &DemoNode, mail: &[PathBuf], custodian: Option<&s
     set_class(&records, long).await?;
     teller.command(format_args!("--as rita retention set {CLASS} --period {}", show(long)));
     teller.command(format_args!("--as rita item import {} --retention {CLASS}", names(mail)));
-    let options = mail::Options { retention_class: CLASS, data_category: "email", case_ids: &[], custodians: &[] };
+    let options =
+        daybook_mail::Options { retention_class: CLASS, data_category: "email", case_ids: &[], custodians: &[] };
     let imported = item::import(&records, mail, &options).await?;
     teller.show(|| imported.show());
     let total = imported.created;
@@ -235,9 +235,10 @@ struct Messages {
 
 impl Messages {
     fn read(mail: &[PathBuf]) -> Outcome<Self> {
-        let options = mail::Options { retention_class: CLASS, data_category: "email", case_ids: &[], custodians: &[] };
+        let options =
+            daybook_mail::Options { retention_class: CLASS, data_category: "email", case_ids: &[], custodians: &[] };
         let mut messages = Self { oldest: Timestamp::MAX, newest: Timestamp::MIN, people: HashMap::new() };
-        for batch in mail::batches(mail::read(mail, &options)?) {
+        for batch in daybook_mail::batches(daybook_mail::read(mail, &options)?) {
             for item in batch.items {
                 let created = item.created_at.as_ref().and_then(|time| Timestamp::from_proto(time).ok());
                 let created = created.ok_or_else(|| Failure::new("a message has no time"))?;

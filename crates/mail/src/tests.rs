@@ -112,8 +112,8 @@ fn a_path_that_does_not_exist_stops_the_import_before_it_begins() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a"), MESSAGE).unwrap();
     let paths = ["a", "b"].map(|name| folder.path().join(name));
-    let Err(failure) = read(&paths, &OPTIONS) else { panic!("there is no b") };
-    assert!(failure.message().contains("b cannot be read: ") && failure.message().ends_with("nothing was imported"));
+    let Err(malformed) = read(&paths, &OPTIONS) else { panic!("there is no b") };
+    assert!(malformed.place.ends_with("/b") && malformed.reason.starts_with("cannot be read: "), "{malformed:?}");
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn what_is_too_large_is_told() {
 }
 
 fn demo_mailbox() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/demo/mailbox"))
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../cli/demo/mailbox"))
 }
 
 #[test]

@@ -10,7 +10,6 @@
 //! | `text` | the readable text of its body |
 //! | `item` | the message as an item |
 //! | `batch` | items as commands |
-//! | `demo_mailbox` | the mailbox that ships with the program |
 //!
 //! Whatever the bytes are, reading them ends, in memory that does not grow with the mailbox, and every message is either
 //! an item or reported. The grammar of header fields, the character sets and the transfer encodings are those of the crate
@@ -18,7 +17,6 @@
 //! nested messages overflow the stack, and a `Date` in the zone `Z` hides the field after it.
 
 mod batch;
-mod demo_mailbox;
 mod fields;
 mod files;
 mod from_line;
@@ -38,10 +36,7 @@ use std::path::{Path, PathBuf};
 
 use daybook_proto::legal_hold::v1::Item;
 
-use crate::failure::{Failure, Outcome};
-
-pub(crate) use batch::batches;
-pub(crate) use demo_mailbox::unpack_demo_mailbox;
+pub use batch::{Batch, batches};
 use files::Files;
 use mbox::Mbox;
 
@@ -50,24 +45,24 @@ const MESSAGE_BYTES_MAX: usize = 25 << 20;
 
 /// What cannot be an item, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Malformed {
+pub struct Malformed {
     /// A path; inside an mbox `mbox:PATH#N`, counted from 1.
-    pub(crate) place: String,
+    pub place: String,
     /// The reason.
-    pub(crate) reason: String,
+    pub reason: String,
 }
 
 /// What all items of an import have in common.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Options<'a> {
+pub struct Options<'a> {
     /// The retention class.
-    pub(crate) retention_class: &'a str,
+    pub retention_class: &'a str,
     /// The data category.
-    pub(crate) data_category: &'a str,
+    pub data_category: &'a str,
     /// Cases.
-    pub(crate) case_ids: &'a [String],
+    pub case_ids: &'a [String],
     /// Whose mailbox it is.
-    pub(crate) custodians: &'a [String],
+    pub custodians: &'a [String],
 }
 
 /// All messages below the paths, files or folders, in a stable order. A file that starts with `From ` is an mbox, any
@@ -75,23 +70,29 @@ pub(crate) struct Options<'a> {
 ///
 /// # Errors
 /// A path that was named does not exist.
-pub(crate) fn read<'a>(
+pub fn read<'a>(
     paths: &[PathBuf],
     options: &'a Options<'a>,
-) -> Outcome<impl Iterator<Item = Result<Item, Malformed>> + use<'a>> {
+) -> Result<impl Iterator<Item = Result<Item, Malformed>> + use<'a>, Malformed> {
     for path in paths {
-        path.metadata().map_err(|error| {
-            Failure::new(format!(
-                "{} cannot be read: {error}; nothing was imported",
-                printable(&path.to_string_lossy())
-            ))
-            .hint("name an mbox file, an .eml file, or a folder of them")
-        })?;
+        path.metadata().map_err(|error| unreadable(path, &error))?;
     }
     Ok(Files::below(paths).flat_map(move |file| match file {
         Ok(path) => Messages::open(&path, options),
         Err(malformed) => Messages { path: PathBuf::new(), options, source: Source::Nothing(Some(malformed)) },
     }))
+}
+
+/// The messages of one file whose content comes from a reader.
+///
+/// # Errors
+/// Its beginning cannot be read.
+pub fn read_from<'a, R: BufRead + 'a>(
+    reader: R,
+    file: &Path,
+    options: &'a Options<'a>,
+) -> io::Result<impl Iterator<Item = Result<Item, Malformed>> + use<'a, R>> {
+    Ok(Messages { path: file.to_owned(), options, source: Source::of(reader)? })
 }
 
 /// The messages of one file.

@@ -14,7 +14,7 @@ use super::{MESSAGE_BYTES_MAX, fields, from_line};
 const PIECE_BYTES_MAX: usize = 1 << 16;
 
 /// The messages of an mbox.
-pub(super) struct Mbox<R> {
+pub(crate) struct Mbox<R> {
     reader: R,
     /// A line, or a piece of one.
     piece: Vec<u8>,
@@ -27,13 +27,13 @@ pub(super) struct Mbox<R> {
 
 /// A message.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Message {
+pub(crate) struct Message {
     /// Its place in the mailbox, counted from 1.
-    pub(super) number: u64,
+    pub(crate) number: u64,
     /// The date in the line that starts it, in seconds since 1970.
-    pub(super) sent: Option<i64>,
+    pub(crate) sent: Option<i64>,
     /// The message; `None` when it is too large.
-    pub(super) bytes: Option<Vec<u8>>,
+    pub(crate) bytes: Option<Vec<u8>>,
 }
 
 impl Message {
@@ -61,7 +61,7 @@ impl Message {
 
 impl<R: BufRead> Mbox<R> {
     /// The messages of an mbox that starts with a separator.
-    pub(super) fn new(reader: R) -> Self {
+    pub(crate) fn new(reader: R) -> Self {
         Self { reader, piece: Vec::new(), starts_line: true, candidate: None, current: None, count: 0 }
     }
 

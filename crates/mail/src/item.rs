@@ -22,7 +22,7 @@ const BODY_BYTES_MAX: usize = 100_000;
 ///
 /// # Errors
 /// Why it cannot be one.
-pub(super) fn item(message: &[u8], sent: Option<i64>, reference: &str, options: &Options<'_>) -> Result<Item, String> {
+pub(crate) fn item(message: &[u8], sent: Option<i64>, reference: &str, options: &Options<'_>) -> Result<Item, String> {
     let fields = Fields::of(without_blank_start(message));
     if fields.is_empty() || fields.header.contains(&0) {
         return Err("has no header: it is not a message".to_owned());

@@ -102,7 +102,7 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
 
 /// A file of the demo mailbox.
 fn real_file() -> impl Strategy<Value = Vec<u8>> {
-    let mut paths: Vec<_> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("demo/mailbox"))
+    let mut paths: Vec<_> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../cli/demo/mailbox"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();

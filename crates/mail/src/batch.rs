@@ -11,22 +11,22 @@ use super::Malformed;
 /// Items in one command.
 const ITEMS_MAX: usize = 100;
 /// Bytes of one command as it will be sealed. A node takes 256 KiB, unless it is told otherwise.
-pub(super) const BYTES_MAX: usize = 200_000;
+pub(crate) const BYTES_MAX: usize = 200_000;
 /// Bytes that sealing adds for each key: its name, a pseudonym, a tag.
 const SEAL_BYTES: usize = 160;
 
 /// What one command registers, and what was malformed on the way.
 #[derive(Debug, Default)]
-pub(crate) struct Batch {
+pub struct Batch {
     /// The items, no two with the same id.
-    pub(crate) items: Vec<Item>,
+    pub items: Vec<Item>,
     /// What is no item.
-    pub(crate) malformed: Vec<Malformed>,
+    pub malformed: Vec<Malformed>,
 }
 
 /// Puts items together for `RegisterItems`, in their order. A copy of a message that is in a batch already goes into the
 /// next one, where the node finds it unchanged.
-pub(crate) fn batches(mail: impl Iterator<Item = Result<Item, Malformed>>) -> impl Iterator<Item = Batch> {
+pub fn batches(mail: impl Iterator<Item = Result<Item, Malformed>>) -> impl Iterator<Item = Batch> {
     Batches { mail: mail.peekable() }
 }
 
@@ -63,7 +63,7 @@ impl<I: Iterator<Item = Result<Item, Malformed>>> Iterator for Batches<I> {
 }
 
 /// At least the size of an item as it will be sealed.
-pub(super) fn sealed_bytes(item: &Item) -> usize {
+pub(crate) fn sealed_bytes(item: &Item) -> usize {
     item.encoded_len() + SEAL_BYTES * (1 + item.entities.len())
 }
 

@@ -9,7 +9,7 @@ const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "au
 /// The date in such a line, in seconds since 1970, if it is one that a message can have. The form is that of `asctime`,
 /// `Sat Jan  3 01:05:34 1996`, in UTC; an offset such as `+0100` may stand before or after the year, other names of
 /// zones are passed over.
-pub(super) fn date(line: &[u8]) -> Option<i64> {
+pub(crate) fn date(line: &[u8]) -> Option<i64> {
     let text = String::from_utf8_lossy(line);
     let words: Vec<&str> = text.split_ascii_whitespace().skip(1).collect();
     let (i, month) = words.iter().enumerate().find_map(|(i, word)| {

@@ -7,7 +7,7 @@ use super::{Malformed, place, unreadable};
 
 /// The regular files below paths, folders in the order of their names. What is found there and is neither a file nor a
 /// folder is reported: a link could lead in a circle, and a pipe would never end.
-pub(super) struct Files {
+pub(crate) struct Files {
     /// What is still to be visited, the next one last.
     pending: Vec<Found>,
 }
@@ -19,7 +19,7 @@ struct Found {
 }
 
 impl Files {
-    pub(super) fn below(paths: &[PathBuf]) -> Self {
+    pub(crate) fn below(paths: &[PathBuf]) -> Self {
         let pending = paths.iter().rev().map(|path| Found { path: path.clone(), named: true });
         Self { pending: pending.collect() }
     }

@@ -19,7 +19,7 @@ const ENCODED_BYTES_MAX: usize = 1 << 20;
 const PART_HEADER_BYTES_MAX: usize = 1 << 14;
 
 /// The text of a message, the first `bytes_max` bytes of it.
-pub(super) fn text(message: &Fields<'_>, bytes_max: usize) -> String {
+pub(crate) fn text(message: &Fields<'_>, bytes_max: usize) -> String {
     let mut reader = Reader { parts_left: PARTS_MAX, bytes_max };
     let mut text = String::new();
     reader.read(message, DEPTH_MAX, &mut text);
@@ -28,7 +28,7 @@ pub(super) fn text(message: &Fields<'_>, bytes_max: usize) -> String {
 }
 
 /// The beginning of a text, so many bytes at most, no character in pieces.
-pub(super) fn cut(text: &str, bytes_max: usize) -> &str {
+pub(crate) fn cut(text: &str, bytes_max: usize) -> &str {
     &text[..text.floor_char_boundary(bytes_max)]
 }
 

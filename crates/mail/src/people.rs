@@ -26,7 +26,7 @@ const FIELDS: [(&str, EntityRole); 5] = [
 ///
 /// # Errors
 /// The header names nobody, or more than an item can name: an item that left some of them out would escape their holds.
-pub(super) fn people(fields: &Fields<'_>, custodians: &[String]) -> Result<Vec<Entity>, String> {
+pub(crate) fn people(fields: &Fields<'_>, custodians: &[String]) -> Result<Vec<Entity>, String> {
     let mut people = Vec::new();
     for (field, role) in FIELDS {
         for Addr { name, address } in fields.addresses(field) {

@@ -17,17 +17,17 @@ const TIMES: Range<i64> = 0..4_102_444_800;
 const VALUE_BYTES_MAX: usize = 8 << 10;
 
 /// The header of a message or part.
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     fields: Vec<(&'a [u8], &'a [u8])>,
     /// The header's bytes.
-    pub(super) header: &'a [u8],
+    pub(crate) header: &'a [u8],
     /// The bytes after the empty line.
-    pub(super) body: &'a [u8],
+    pub(crate) body: &'a [u8],
 }
 
 impl<'a> Fields<'a> {
     /// Takes a message or part apart at its first empty line. Lines that belong to no field are passed over.
-    pub(super) fn of(bytes: &'a [u8]) -> Self {
+    pub(crate) fn of(bytes: &'a [u8]) -> Self {
         let (header, body) = split(bytes);
         let mut fields: Vec<(&[u8], Range<usize>)> = Vec::new();
         let (mut end, mut in_field) = (0, false);
@@ -49,7 +49,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Whether there is none.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.fields.is_empty()
     }
 
@@ -64,7 +64,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The text of a field.
-    pub(super) fn text(&self, name: &str) -> Option<String> {
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
         self.all(name, VALUE_BYTES_MAX, |line| {
             MessageStream::new(line).parse_unstructured().into_text().map(Cow::into_owned)
         })
@@ -72,7 +72,7 @@ impl<'a> Fields<'a> {
     }
 
     /// What sort of content follows, or how it is meant to be shown.
-    pub(super) fn content(&self, name: &str) -> Option<ContentType<'static>> {
+    pub(crate) fn content(&self, name: &str) -> Option<ContentType<'static>> {
         self.all(name, VALUE_BYTES_MAX, |line| {
             MessageStream::new(line).parse_content_type().into_owned().into_content_type()
         })
@@ -80,14 +80,14 @@ impl<'a> Fields<'a> {
     }
 
     /// The addresses in the fields of a name, those in groups included.
-    pub(super) fn addresses(&self, name: &str) -> impl Iterator<Item = Addr<'static>> {
+    pub(crate) fn addresses(&self, name: &str) -> impl Iterator<Item = Addr<'static>> {
         let lists =
             self.all(name, usize::MAX, |line| MessageStream::new(line).parse_address().into_owned().into_address());
         lists.flat_map(|addresses| addresses.into_list())
     }
 
     /// The time in a field, in seconds since 1970, if a message can have it. Without a zone it is in UTC.
-    pub(super) fn time(&self, name: &str) -> Option<i64> {
+    pub(crate) fn time(&self, name: &str) -> Option<i64> {
         let parse = |line: &[u8]| MessageStream::new(line).parse_date().into_datetime();
         let or_in_utc = |line: &[u8]| parse(line).or_else(|| parse(&[line.trim_ascii_end(), b" +0000\n"].concat()));
         self.all(name, VALUE_BYTES_MAX, or_in_utc).find_map(|time| {
@@ -110,7 +110,7 @@ impl<'a> Fields<'a> {
 
 /// A point in time as seconds since 1970, from what a clock so many seconds east of UTC showed; `None` when no message
 /// can have it.
-pub(super) fn usable(clock: DateTime, seconds_east: i64) -> Option<i64> {
+pub(crate) fn usable(clock: DateTime, seconds_east: i64) -> Option<i64> {
     let seconds = Offset::UTC.to_timestamp(clock).ok()?.as_second() - seconds_east;
     TIMES.contains(&seconds).then_some(seconds)
 }
@@ -136,12 +136,12 @@ fn split_field(line: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// Whether a line starts a header field.
-pub(super) fn starts_field(line: &[u8]) -> bool {
+pub(crate) fn starts_field(line: &[u8]) -> bool {
     split_field(line).is_some()
 }
 
 /// Without a byte order mark and empty lines, which some programs put first.
-pub(super) fn without_blank_start(bytes: &[u8]) -> &[u8] {
+pub(crate) fn without_blank_start(bytes: &[u8]) -> &[u8] {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let blank = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     &bytes[blank..]
