@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use daybook_kernel::authorisation::{PolicyProblem, canonical_text};
 
+use crate::bounds::check_policies;
 use crate::problem::problems;
 
 /// How a policy differs between two sets.
@@ -59,6 +60,7 @@ fn id_of(change: &PolicyChange) -> &str {
 
 fn by_id(text: &str) -> Result<BTreeMap<String, String>, Vec<PolicyProblem>> {
     let text = canonical_text(text);
+    check_policies(&text)?;
     let parsed = cedar_policy::PolicySet::from_str(&text).map_err(|error| problems("policies", &text, &error))?;
     Ok(parsed
         .policies()

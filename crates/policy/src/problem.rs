@@ -16,7 +16,9 @@ fn collect(part: &'static str, source: &str, error: &dyn Diagnostic, found: &mut
     let place = error.labels().and_then(|mut labels| labels.next());
     if place.is_some() || related.is_empty() {
         let (line, column) = place.map_or((0, 0), |label| line_and_column(source, label.offset()));
-        let help = error.help().map(|help| format!("; {help}")).unwrap_or_default();
+        // Problems are recorded, and which of several names like it Cedar suggests differs from run to run.
+        let help = error.help().map(|help| help.to_string()).filter(|help| !help.starts_with("did you mean"));
+        let help = help.map(|help| format!("; {help}")).unwrap_or_default();
         found.push(PolicyProblem { part, line, column, message: format!("{error}{help}") });
     }
     for error in related {

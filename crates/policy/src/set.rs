@@ -11,6 +11,7 @@ use daybook_kernel::authorisation::{Attribute, Authorisation, PolicyProblem, Ver
 use daybook_kernel::id::TenantId;
 use daybook_proto::log::v1::{Actor, actor::Kind};
 
+use crate::bounds::{check_policies, check_schema};
 use crate::problem::problems;
 
 /// Namespaces and names longer than this do not occur; a bound keeps a hostile set cheap.
@@ -28,6 +29,8 @@ pub(crate) struct PolicySet {
 impl PolicySet {
     /// Parses policies and schema and checks the one against the other.
     pub(crate) fn parse(policies_text: &str, schema_text: &str) -> Result<Self, Vec<PolicyProblem>> {
+        check_policies(policies_text)?;
+        check_schema(schema_text)?;
         let (schema, _warnings) =
             Schema::from_cedarschema_str(schema_text).map_err(|error| problems("schema", schema_text, &error))?;
         let parsed = cedar_policy::PolicySet::from_str(policies_text)
