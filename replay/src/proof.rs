@@ -75,7 +75,9 @@ impl Chain {
                     return Err(wrong("a takeover holds no decisions"));
                 };
                 let mut hashes = Vec::with_capacity(record.decisions.len());
-                for (command, decision) in (batch.first_command_offset..).zip(&record.decisions) {
+                let first = batch.first_command_offset;
+                let next = first.checked_add(record.decisions.len() as u64).ok_or_else(|| wrong("its offsets"))?;
+                for (command, decision) in (first..next).zip(&record.decisions) {
                     match &decision.decision {
                         None => return Err(wrong("a decision is neither shown nor hashed")),
                         Some(Disclosure::Hash(hash)) => {

@@ -33,6 +33,10 @@ pub const ROWS_READ_MAX: u64 = 200_000;
 /// Bytes of events that one decision may hold.
 pub const DECISION_BYTES_MAX: usize = 900 * 1024;
 
+/// Bytes that the names in a command may have together. They go into its decision and into what is said of it: a decision
+/// that no log takes would hold up its partition for ever.
+const NAMES_BYTES_MAX: usize = 8 * 1024;
+
 /// Recorded as the determining policy of commands that Daybook gives itself.
 pub const INTERNAL_POLICY: &str = "daybook:internal";
 
@@ -121,6 +125,11 @@ impl Decider {
             let what = "its id, tenant, stream key or actor is missing or not well formed";
             return self.settle(state, place, malformed(command_hash, what));
         };
+        let origin_bytes = command.origin.as_ref().map_or(0, Message::encoded_len);
+        if command.domain.len() + command.kind.len() + actor.id.len() + origin_bytes > NAMES_BYTES_MAX {
+            let what = "its domain, kind, actor and origin are longer than any that a node writes";
+            return self.settle(state, place, malformed(command_hash, what));
+        }
         let determining = RefCell::new(BTreeSet::new());
         let set = governance::active_policy(state)?;
         let mut decision = v1::Decision {

@@ -10,6 +10,8 @@ pub const MANIFEST: &str = "manifest.json";
 const FORMAT: &str = "daybook-log-archive";
 /// Version of the format.
 const VERSION: u64 = 1;
+/// No log has more partitions. Looking for a lane takes time with each, so a manifest must not name any number.
+const PARTITIONS_MAX: u32 = 4_096;
 
 /// What an archive holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,6 +140,9 @@ impl Manifest {
     /// Whether it is consistent in itself.
     fn check(&self) -> Result<(), FormatError> {
         let wrong = |what: String| Err(FormatError::Damaged(format!("{MANIFEST}: {what}")));
+        if self.partitions > PARTITIONS_MAX {
+            return wrong(format!("no log has {} partitions", self.partitions));
+        }
         for partition in 0..self.partitions {
             for topic in Topic::ALL {
                 let Some(lane) = self.lane(topic, partition) else {
@@ -149,7 +154,10 @@ impl Manifest {
                     if segment.first != next || segment.records == 0 || segment.file != file {
                         return wrong(format!("{topic} of partition {partition} do not go on at offset {next}"));
                     }
-                    next = next.saturating_add(segment.records);
+                    let Some(after) = next.checked_add(segment.records) else {
+                        return wrong(format!("{topic} of partition {partition} have more records than offsets"));
+                    };
+                    next = after;
                 }
                 if next != lane.next {
                     return wrong(format!("{topic} of partition {partition} end at {next} and not at {}", lane.next));

@@ -95,7 +95,9 @@ fn read(mut bytes: Bytes, first: u64, records: u64) -> Result<Vec<Record>, Strin
     }
     bytes.advance(MAGIC.len());
     let mut read = Vec::new();
-    for expected in (first..).take(usize::try_from(records).unwrap_or(usize::MAX)) {
+    let next =
+        first.checked_add(records).ok_or_else(|| format!("{records} records from offset {first} do not exist"))?;
+    for expected in first..next {
         if bytes.len() < PREFIX_BYTES {
             return Err(format!("it ends before the record at offset {expected}"));
         }

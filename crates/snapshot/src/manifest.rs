@@ -99,7 +99,7 @@ impl SnapshotManifest {
 
     /// Its size, in bytes.
     pub fn bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.bytes).sum()
+        self.files.iter().fold(0, |bytes, file| bytes.saturating_add(file.bytes))
     }
 
     /// The log that it is of, in words.

@@ -36,13 +36,14 @@ impl Command for ConfirmPartition {
         Ok(None)
     }
 
-    fn decide(&self, _: &Tables<'_>, _: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    fn decide(&self, tables: &Tables<'_>, _: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         let revision = self.correlation.revision;
         Ok(match (&self.correlation.subject, self.accepted) {
-            (Some(Subject::TenantId(tenant_id)), true) => {
+            // Nothing was told of a tenant or a set that is not known: counting the answer would break the partition.
+            (Some(Subject::TenantId(tenant_id)), true) if tables.tenants().contains((tenant_id,))? => {
                 vec![Event::TenantConfirmed(v1::TenantConfirmed { tenant_id: tenant_id.clone(), revision })]
             }
-            (Some(Subject::PolicySetHash(hash)), true) => {
+            (Some(Subject::PolicySetHash(hash)), true) if tables.activation().contains(())? => {
                 let policy_set_hash = hash.clone();
                 vec![Event::PolicySetConfirmed(v1::PolicySetConfirmed { policy_set_hash, revision })]
             }
