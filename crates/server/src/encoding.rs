@@ -8,14 +8,16 @@ use crate::error::{CallError, codes};
 
 /// How a message is written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Encoding {
+pub enum Encoding {
+    /// JSON, as protobuf maps to it.
     Json,
+    /// Protobuf.
     Proto,
 }
 
 impl Encoding {
     /// Its media type over HTTP.
-    pub(crate) fn content_type(self) -> &'static str {
+    pub fn content_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
             Self::Proto => "application/proto",
@@ -23,7 +25,10 @@ impl Encoding {
     }
 
     /// Reads a request of a method.
-    pub(crate) fn decode(self, method: &Method, bytes: &[u8]) -> Result<DynamicMessage, CallError> {
+    ///
+    /// # Errors
+    /// [`codes::UNKNOWN_FIELD`] and [`codes::MALFORMED_REQUEST`].
+    pub fn decode(self, method: &Method, bytes: &[u8]) -> Result<DynamicMessage, CallError> {
         let malformed = |what: String| {
             let message = format!("the request is not a {}: {what}; nothing was recorded", method.input.full_name());
             let is_unknown_field = what.contains("unrecognized field name");
@@ -45,7 +50,10 @@ impl Encoding {
     }
 
     /// Writes a response of a method down, which is given as protobuf.
-    pub(crate) fn encode(self, method: &Method, response: Bytes) -> Result<Vec<u8>, CallError> {
+    ///
+    /// # Errors
+    /// [`codes::INTERNAL_ERROR`] when it is none.
+    pub fn encode(self, method: &Method, response: Bytes) -> Result<Vec<u8>, CallError> {
         let defect = |what: String| CallError::new(codes::INTERNAL_ERROR, what);
         if self == Self::Proto {
             return Ok(response.to_vec());

@@ -42,4 +42,6 @@ mod outbox;
 
 pub use bootstrap::FIRST_TENANT;
 pub use checkpoints::{checkpoints_folder, write_checkpoint};
+pub use cluster::Credentials;
 pub use disk::free_bytes;
+pub use encoding::Encoding;

@@ -17,27 +17,30 @@ const SKEW_US_MAX: i64 = 60_000_000;
 
 /// The key that codes are made with.
 #[derive(Clone)]
-pub(crate) struct Credentials {
+pub struct Credentials {
     key: hmac::Key,
     node_id: String,
 }
 
 impl Credentials {
     /// Those of a node. The master key itself is not used for codes.
-    pub(crate) fn new(master: &MasterKey, node_id: &str) -> Self {
+    pub fn new(master: &MasterKey, node_id: &str) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &master.derive("daybook between nodes 1")[..]);
         Self { key, node_id: node_id.to_owned() }
     }
 
     /// The value of an Authorization header for a request.
-    pub(crate) fn sign(&self, path: &str, body: &[u8], now: Timestamp) -> String {
+    pub fn sign(&self, path: &str, body: &[u8], now: Timestamp) -> String {
         let now_us = now.as_micros();
         let code = hmac::sign(&self.key, &covered(path, &self.node_id, now_us, body));
         format!("{SCHEME} {} {now_us} {}", self.node_id, hex(code.as_ref()))
     }
 
     /// The node that made a request, or why it is not believed.
-    pub(crate) fn verify(&self, header: &str, path: &str, body: &[u8], now: Timestamp) -> Result<String, &'static str> {
+    ///
+    /// # Errors
+    /// Why it is not believed, in words.
+    pub fn verify(&self, header: &str, path: &str, body: &[u8], now: Timestamp) -> Result<String, &'static str> {
         let mut parts = header.split(' ');
         let (Some(SCHEME), Some(node), Some(at_us), Some(code), None) =
             (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())

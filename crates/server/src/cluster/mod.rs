@@ -39,7 +39,7 @@ use parking_lot::Mutex;
 use crate::config::TlsConfig;
 
 use connections::Connections;
-use credentials::Credentials;
+pub use credentials::Credentials;
 
 pub(crate) use connections::SERVICE;
 pub(crate) use door::serve;

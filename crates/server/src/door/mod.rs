@@ -67,7 +67,7 @@ pub struct Call {
 impl Door {
     /// Answers a request: the encoded response, or why there is none.
     pub async fn call(&self, method: &Method, call: &Call, request: DynamicMessage) -> Result<Bytes, CallError> {
-        refuse_unknown_fields(&request, "")?;
+        refuse_unknown_fields(&request)?;
         match &method.handler {
             Handler::Command { domain, kind } => self.command(method, domain, kind, call, request).await,
             Handler::Query { domain, query } => self.query(domain, *query, call, request).await,
@@ -77,7 +77,14 @@ impl Door {
 }
 
 /// Fields that a message does not have are refused: nobody would look at them, and they would not be sealed.
-fn refuse_unknown_fields(message: &DynamicMessage, path: &str) -> Result<(), CallError> {
+///
+/// # Errors
+/// [`codes::UNKNOWN_FIELD`] with the first of them.
+pub fn refuse_unknown_fields(message: &DynamicMessage) -> Result<(), CallError> {
+    refuse_unknown_fields_at(message, "")
+}
+
+fn refuse_unknown_fields_at(message: &DynamicMessage, path: &str) -> Result<(), CallError> {
     if let Some(field) = message.unknown_fields().next() {
         let name = message.descriptor().full_name().to_owned();
         let text = format!(
@@ -94,15 +101,15 @@ fn refuse_unknown_fields(message: &DynamicMessage, path: &str) -> Result<(), Cal
         }
         let at = if path.is_empty() { field.name().to_owned() } else { format!("{path}.{}", field.name()) };
         match value {
-            Value::Message(child) => refuse_unknown_fields(child, &at)?,
+            Value::Message(child) => refuse_unknown_fields_at(child, &at)?,
             Value::List(children) => {
                 for child in children.iter().filter_map(Value::as_message) {
-                    refuse_unknown_fields(child, &at)?;
+                    refuse_unknown_fields_at(child, &at)?;
                 }
             }
             Value::Map(children) => {
                 for child in children.values().filter_map(Value::as_message) {
-                    refuse_unknown_fields(child, &at)?;
+                    refuse_unknown_fields_at(child, &at)?;
                 }
             }
             _ => {}

@@ -29,7 +29,7 @@ pub(super) async fn serve(app: Arc<App>, request: Request<Body>) -> Response {
     let headers = request.headers().clone();
     let read = match *request.method() {
         HttpMethod::POST => read_post(&app, request).await,
-        HttpMethod::GET if method.is_query => read_get(&request),
+        HttpMethod::GET if method.is_query => read_get(request.uri().query().unwrap_or_default()),
         _ => {
             let message = format!("{path} is called with POST{}", if method.is_query { " or GET" } else { "" });
             return refused(StatusCode::METHOD_NOT_ALLOWED, &CallError::new(codes::MALFORMED_REQUEST, message));
@@ -50,8 +50,12 @@ pub(super) async fn serve(app: Arc<App>, request: Request<Body>) -> Response {
     }
 }
 
-enum NotRead {
+/// Why there is no request.
+#[derive(Debug)]
+pub enum NotRead {
+    /// It is written down in no way that is known.
     ContentType,
+    /// Something else is wrong with it.
     Refused(CallError),
 }
 
@@ -75,11 +79,14 @@ async fn read_post(app: &App, request: Request<Body>) -> Result<(Encoding, Bytes
     }
 }
 
-/// `?encoding=json&message={...}`, with `base64=1` when the message is base64.
-fn read_get(request: &Request<Body>) -> Result<(Encoding, Bytes), NotRead> {
+/// The request in the query of a URL: `encoding=json&message={...}`, with `base64=1` when the message is base64.
+///
+/// # Errors
+/// There is none.
+pub fn read_get(query: &str) -> Result<(Encoding, Bytes), NotRead> {
     let mut encoding = Encoding::Json;
     let (mut message, mut is_base64) = (Vec::new(), false);
-    for pair in request.uri().query().unwrap_or_default().split('&') {
+    for pair in query.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         match name {
             "encoding" if value == "proto" => encoding = Encoding::Proto,
@@ -101,7 +108,8 @@ fn percent_decoded(text: &str) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
-        let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        let digits = after.get(..2).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
         match (byte, digits.and_then(|digits| u8::from_str_radix(digits, 16).ok())) {
             (b'%', Some(value)) => {
                 decoded.push(value);
@@ -230,5 +238,6 @@ mod tests {
         assert_eq!(percent_decoded("%7B%22a%22%3A1%7D"), br#"{"a":1}"#);
         assert_eq!(percent_decoded("a+b%2"), b"a b%2");
         assert_eq!(percent_decoded("%zz%"), b"%zz%");
+        assert_eq!(percent_decoded("%+1"), b"% 1", "a sign is no digit");
     }
 }

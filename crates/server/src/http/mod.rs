@@ -26,6 +26,7 @@ use crate::error::{CallError, codes};
 
 pub(crate) use grpc::AsBytes;
 pub(crate) use json::error_body;
+pub use json::{NotRead, read_get};
 pub use tls::server_config as tls_server_config;
 
 /// What requests are answered with.

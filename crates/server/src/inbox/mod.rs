@@ -8,7 +8,7 @@
 //!
 //! | file | what it does |
 //! | --- | --- |
-//! | `record` | what a record asks for: method, encoding, id, from its headers |
+//! | [`record`] | what a record asks for: method, encoding, id, from its headers |
 //! | `attempt` | one record at the door: who asks, then the request; and whether trying again makes sense |
 //! | `work` | a partition of an inbox topic, in order, until it is taken away |
 //! | `reply` | the answer, on the topic that the record names |
@@ -21,7 +21,7 @@
 //! time is the broker's, which is checked), however long the record waited; its key must still be known.
 
 mod attempt;
-mod record;
+pub mod record;
 pub mod rejected;
 mod reply;
 mod work;

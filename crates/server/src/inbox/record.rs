@@ -1,4 +1,4 @@
-//! What a record asks for, from its headers.
+//! What a record asks for, from its headers. Whoever may write to an inbox topic makes them.
 
 use daybook_kernel::id::{CommandId, Offset};
 use daybook_log::InboxRecord;
@@ -11,17 +11,23 @@ use crate::error::{CallError, codes};
 
 /// Where a record stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) topic: String,
-    pub(super) partition: u32,
-    pub(super) offset: Offset,
+pub struct Place {
+    /// The topic.
+    pub topic: String,
+    /// Its partition.
+    pub partition: u32,
+    /// The record's offset.
+    pub offset: Offset,
 }
 
 /// Where the convention of commands puts the id.
 const COMMAND_ID: u32 = 1;
 
 /// The last header of a name, as text; empty if there is none.
-pub(super) fn text(record: &InboxRecord, name: &str) -> Result<String, CallError> {
+///
+/// # Errors
+/// [`codes::INBOX_RECORD_INVALID`] when it is no text.
+pub fn text(record: &InboxRecord, name: &str) -> Result<String, CallError> {
     let Some(headers) = &record.headers else {
         return Err(invalid("the names of its headers are no text"));
     };
@@ -37,7 +43,10 @@ pub(super) fn invalid(what: &str) -> CallError {
 }
 
 /// The headers that the door looks at, as they would come by HTTP.
-pub(super) fn door_headers(record: &InboxRecord) -> Result<HeaderMap, CallError> {
+///
+/// # Errors
+/// [`codes::INBOX_RECORD_INVALID`] when HTTP does not have such headers.
+pub fn door_headers(record: &InboxRecord) -> Result<HeaderMap, CallError> {
     let mut headers = HeaderMap::new();
     for name in [header::AUTHORIZATION.as_str(), "traceparent", "tracestate"] {
         let text = text(record, name)?;
@@ -51,7 +60,10 @@ pub(super) fn door_headers(record: &InboxRecord) -> Result<HeaderMap, CallError>
 }
 
 /// The encoding of the value, which the record must say.
-pub(super) fn encoding(record: &InboxRecord) -> Result<Encoding, CallError> {
+///
+/// # Errors
+/// [`codes::INBOX_RECORD_INVALID`] when it says none that is known.
+pub fn encoding(record: &InboxRecord) -> Result<Encoding, CallError> {
     let content_type = text(record, "content-type")?;
     match content_type.split(';').next().unwrap_or_default().trim() {
         "application/json" => Ok(Encoding::Json),
@@ -62,7 +74,10 @@ pub(super) fn encoding(record: &InboxRecord) -> Result<Encoding, CallError> {
 
 /// The command that the record names: `legal_hold.PlaceHold`, or the whole path. Queries are for those who wait for an
 /// answer, and what would open sealed content is not sent where it would lie in clear.
-pub(super) fn method<'a>(methods: &'a Methods, record: &InboxRecord) -> Result<&'a Method, CallError> {
+///
+/// # Errors
+/// [`codes::METHOD_UNKNOWN`], [`codes::INBOX_METHOD_REFUSED`] and [`codes::INBOX_RECORD_INVALID`].
+pub fn method<'a>(methods: &'a Methods, record: &InboxRecord) -> Result<&'a Method, CallError> {
     let name = text(record, "daybook-method")?;
     let found = match name.split_once('.') {
         _ if name.contains('/') => methods.get(&format!("/{}", name.trim_start_matches('/'))),
@@ -94,7 +109,10 @@ pub(super) fn method<'a>(methods: &'a Methods, record: &InboxRecord) -> Result<&
 }
 
 /// Gives the request its id: the one in the header, or in the request, or one that follows from the record's place.
-pub(super) fn identify(request: &mut DynamicMessage, record: &InboxRecord, place: &Place) -> Result<(), CallError> {
+///
+/// # Errors
+/// [`codes::INBOX_RECORD_INVALID`] when header and request have different ones.
+pub fn identify(request: &mut DynamicMessage, record: &InboxRecord, place: &Place) -> Result<(), CallError> {
     let in_header = text(record, "daybook-command-id")?;
     let in_request = request.get_field_by_number(COMMAND_ID);
     let in_request = in_request.as_deref().and_then(Value::as_str).unwrap_or_default().to_owned();
