@@ -8,7 +8,7 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 BUILD := cargo build --workspace
 SETUP := tests/setup
 
-.PHONY: help up down demo test sim bench fmt lint audit proto-baseline clean-data build setup
+.PHONY: help up down demo test sim fuzz bench fmt lint audit proto-baseline clean-data build setup
 
 help:  ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,9 @@ test:  ## Run every check and every test
 sim: setup  ## Simulate clusters with new seeds for SECONDS=60, or one SEED again
 	@$(BUILD) --bin sim
 	@$(CARGO_TARGET_DIR)/debug/sim $(if $(SEED),--seed $(SEED),--seconds $(or $(SECONDS),60))
+
+fuzz: setup  ## Look for inputs that break a decoder for SECONDS=60 in all, or on one TARGET
+	@$(SETUP)/fuzz.sh $(or $(SECONDS),60) $(TARGET)
 
 bench: setup  ## Measure, print tables, write docs/performance.md
 	@$(BUILD) --bin daybook-bench

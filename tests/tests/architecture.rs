@@ -152,7 +152,7 @@ fn a_domain_knows_no_other_domain() {
         let knows = one.dependencies.intersection(&of_domains).next().is_some();
         let may =
             of_domains.contains(name) || name == "daybook-domains" || one.folder.starts_with(root().join("tests"));
-        let is_tool = ["daybook-bench", "daybook-cli", "daybook-testkit"].contains(&name.as_str());
+        let is_tool = ["daybook-bench", "daybook-cli", "daybook-testkit", "daybook-fuzz"].contains(&name.as_str());
         assert!(!knows || may || is_tool, "{name} knows a domain");
     }
 }
