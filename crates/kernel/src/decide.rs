@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use daybook_proto::log::v1::{self, decision::Outcome, origin::Source};
-use daybook_proto::system::v1::{DedupRow, OutboxRow, ParkedRow, TimerRow};
+use daybook_proto::system::v1::{DedupRow, Forward, ForwardReply, OutboxRow, ParkedRow, TimerRow};
 use prost::Message;
 
 use crate::authorisation::{Authorisation, Authority};
@@ -24,7 +24,7 @@ use crate::registry::Registry;
 use crate::rejection::{Refusal, Rejection};
 use crate::sabotage::{self, Mistake};
 use crate::state::{Fault, Layered, Metered, Read, WriteSet};
-use crate::system;
+use crate::system::{self, Effect};
 use crate::table::{View, ViewMut};
 use crate::time::Timestamp;
 
@@ -244,7 +244,7 @@ impl Decider {
         match asked_by {
             AskedBy::Timer(timer) => {
                 let row = system::Tables::from(View::new(state, tenant)).timer_rows().get((&timer.timer_id,))?;
-                if !row.is_some_and(|row| is_firing_of(timer, &row)) {
+                if !row.is_some_and(|row| is_firing_of(timer, &row) && is_what_was_set(command, &row)) {
                     let message = "this timer was cancelled or set anew since it fired; nothing was done";
                     return Ok(Some(Rejection::new(code::TIMER_REPLACED, message)));
                 }
@@ -255,7 +255,8 @@ impl Decider {
             }
             AskedBy::Effect(effect) => {
                 let outbox = system::Tables::from(View::new(state, TenantId::partition())).outbox();
-                if outbox.contains((effect.command_offset, effect.index))? {
+                let row = outbox.get((effect.command_offset, effect.index))?;
+                if row.is_some_and(|row| is_what_was_asked(command, &row)) {
                     return Ok(None);
                 }
                 let message = "the outcome of this effect has been recorded already; nothing was done";
@@ -309,6 +310,8 @@ impl Decider {
         };
         system::TablesMut::from(ViewMut::new(state, &mut writes, &tenant)).dedup().put((id.as_bytes(),), &first);
         match decision.origin.as_ref().and_then(|origin| origin.source.as_ref()) {
+            // It does not come from where it says: what is there stays.
+            _ if is_of_another_origin(outcome) => {}
             Some(Source::Timer(timer)) => {
                 let mut view = ViewMut::new(state, &mut writes, &tenant);
                 let mut timers = view.timers();
@@ -446,6 +449,36 @@ enum AskedBy<'a> {
 fn is_firing_of(fired: &v1::TimerOrigin, set: &TimerRow) -> bool {
     let due = fired.due_at.as_ref().and_then(|due| Timestamp::from_proto(due).ok());
     due == Some(Timestamp::from_micros(set.due_us)) && fired.set_at == set.set_at
+}
+
+/// Whether a command is the one that a timer was set with. Whoever can write to the topic can name a timer.
+fn is_what_was_set(command: &v1::CommandRecord, set: &TimerRow) -> bool {
+    let carried = (&command.stream_key, &command.domain, &command.kind, &command.payload);
+    carried == (&set.stream_key, &set.domain, &set.kind, &set.payload)
+}
+
+/// Whether a command brings the outcome of the effect that was asked for.
+fn is_what_was_asked(command: &v1::CommandRecord, asked: &OutboxRow) -> bool {
+    let brought = (&command.tenant_id, &command.stream_key, &command.domain, &command.kind);
+    if brought != (&asked.tenant_id, &asked.stream_key, &asked.domain, &asked.reply_kind) {
+        return false;
+    }
+    if asked.effect != Effect::FORWARD {
+        return true;
+    }
+    // What cannot be read is for whoever decides it to say.
+    let (Ok(forward), Ok(reply)) =
+        (Forward::decode(asked.payload.clone()), ForwardReply::decode(command.payload.clone()))
+    else {
+        return true;
+    };
+    reply.outcome.is_none_or(|outcome| outcome.correlation == forward.correlation)
+}
+
+/// Whether a command was refused because it names a timer or an effect that it does not come from.
+fn is_of_another_origin(outcome: &Outcome) -> bool {
+    let Outcome::Rejected(rejected) = outcome else { return false };
+    [code::TIMER_REPLACED.name, code::EFFECT_ALREADY_RECORDED.name].contains(&rejected.code.as_str())
 }
 
 impl<'a> AskedBy<'a> {
