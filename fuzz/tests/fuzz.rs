@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use daybook_fuzz::world::world;
 use daybook_fuzz::{corpora, seeds, targets};
+use daybook_kernel::id::PartitionId;
+use daybook_proto::log::v1::{CommandRecord, decision::Outcome};
+use prost::Message;
 
 /// Only ends what hangs.
 const INPUT_MAX: Duration = Duration::from_secs(120);
@@ -41,4 +45,14 @@ fn the_kept_inputs_begin_with_what_this_build_makes_of_the_golden_log() {
         }
     }
     assert!(missing.is_empty(), "write them with `cargo run --workspace --bin fuzz_seeds`: {missing:#?}");
+}
+
+#[test]
+fn a_command_with_endless_names_gets_a_decision_that_a_log_takes() {
+    let world = world();
+    let mut command = CommandRecord::decode(world.partitions[0].commands[0].clone()).unwrap();
+    command.kind = "x".repeat(2 << 20);
+    let decided = world.decide(PartitionId(0), &command.encode_to_vec().into());
+    let Some(Outcome::Rejected(rejected)) = decided.decision.outcome else { panic!("{:?}", decided.decision) };
+    assert_eq!(rejected.code, "MALFORMED_RECORD");
 }
