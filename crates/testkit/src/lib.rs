@@ -1,8 +1,10 @@
-//! What tests and benchmarks share: a real Kafka broker, a real S3 server, the conformance suites of logs, generators.
+//! What tests and benchmarks share: real Kafka brokers, a real S3 server, the conformance suites of logs, generators, the
+//! checker of histories.
 //!
 //! Not for: production code. Nothing that ships depends on this crate.
 
 pub mod faulty_log;
+pub mod history;
 pub mod kafka;
 pub mod keyed_log_conformance;
 pub mod log_conformance;
