@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use daybook_kernel::id::PartitionId;
-use daybook_log::KafkaOptions;
+use daybook_log::{KafkaOptions, Replication};
 
 /// Options for a log on brokers of a test.
 pub fn options(brokers: &str, name: &str, partitions: u32) -> KafkaOptions {
@@ -15,7 +15,7 @@ pub fn options(brokers: &str, name: &str, partitions: u32) -> KafkaOptions {
         brokers: brokers.to_owned(),
         name: name.to_owned(),
         partitions,
-        create_with_replication: Some(1),
+        create_with_replication: Some(Replication::Exactly(1)),
         min_insync_replicas: 1,
         connect_timeout: Duration::from_secs(10),
         properties: Default::default(),

@@ -146,7 +146,7 @@ pub enum LogError {
     },
     /// A topic could lose records.
     #[error(
-        "topic {topic} must not be used as it is: {wrong}; mend its settings with kafka-configs, nothing was written to it"
+        "topic {topic} must not be used as it is: {wrong}; nothing is written to it until its settings are mended, with kafka-configs"
     )]
     WrongSettings {
         /// The topic's full name.

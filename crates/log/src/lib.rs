@@ -41,7 +41,7 @@ pub use embedded::{EmbeddedLog, EmbeddedOptions, Recovery};
 pub use error::{LogError, codes};
 pub use kafka::{
     BesideReader, BesideRecord, BesideTopics, Compaction, Headers, Inbox, InboxLag, InboxLeaving, InboxPartition,
-    InboxRecord, InboxTopics, KafkaKeyedLog, KafkaLog, KafkaOptions, Member, Membership,
+    InboxRecord, InboxTopics, KafkaKeyedLog, KafkaLog, KafkaOptions, Member, Membership, Replication,
 };
 pub use keyed::{KEYED_RECORD_BYTES_MAX, KeyedLog, KeyedReader, KeyedRecord, KeyedRecords};
 pub use memory::MemoryLog;

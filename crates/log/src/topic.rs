@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use daybook_kernel::id::{Offset, PartitionId};
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt};
 use tokio::sync::oneshot;
 
 use crate::LogError;
@@ -108,6 +108,14 @@ pub trait Log: Send + Sync + 'static {
 
     /// Where it lies, for people; without credentials.
     fn describe(&self) -> String;
+
+    /// Looks whether the log still has the settings without which it could lose records. Somebody may have changed them.
+    ///
+    /// # Errors
+    /// [`LogError::WrongSettings`] says which are wrong. Any other error: it is not known whether one is.
+    fn check_settings(&self) -> BoxFuture<'_, Result<(), LogError>> {
+        std::future::ready(Ok(())).boxed()
+    }
 
     /// Appends a record. The place in the order is taken when this returns, not when the future is polled.
     fn append(&self, topic: Topic, partition: PartitionId, record: Bytes, durability: Durability) -> Appended;

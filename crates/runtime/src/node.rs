@@ -146,7 +146,9 @@ impl Node {
             let outcome = if leads { asked.submit_here(record).await } else { self.submit_there(&asked, record).await };
             let Err(error) = outcome else { return outcome };
             let changes_hands = !leads || asked.partition.role() != Role::Lead;
-            if !changes_hands || !error.may_be_asked_elsewhere() || self.now().since(started) >= HAND_OVER_MAX {
+            let is_left_to_others = asked.partition.has_failed_here() && self.peers.are_there();
+            let may_be_answered = is_left_to_others || changes_hands && error.may_be_asked_elsewhere();
+            if !may_be_answered || self.now().since(started) >= HAND_OVER_MAX {
                 return Err(error);
             }
             self.clock.sleep(RETRY_AFTER).await;
@@ -155,7 +157,13 @@ impl Node {
 
     /// Has a command decided by this node or not at all: what another node passes on goes no further.
     pub async fn submit_here(&self, record: &v1::CommandRecord) -> Result<Outcome, SubmitError> {
-        self.addressed(record)?.submit_here(record).await
+        let asked = self.addressed(record)?;
+        asked.submit_here(record).await.map_err(|error| match error {
+            SubmitError::Broken { partition, detail } if asked.partition.has_failed_here() => {
+                SubmitError::NotLeading { partition, detail }
+            }
+            error => error,
+        })
     }
 
     async fn submit_there(&self, asked: &Addressed<'_>, record: &v1::CommandRecord) -> Result<Outcome, SubmitError> {

@@ -17,6 +17,9 @@ pub trait Peers: Send + Sync + 'static {
         partition: PartitionId,
         record: &'a v1::CommandRecord,
     ) -> BoxFuture<'a, Result<Outcome, SubmitError>>;
+
+    /// Whether there are any, who could take over what this node cannot go on with.
+    fn are_there(&self) -> bool;
 }
 
 /// A node that has its log for itself.
@@ -32,5 +35,9 @@ impl Peers for NoPeers {
     ) -> BoxFuture<'a, Result<Outcome, SubmitError>> {
         let detail = format!("{address} leads it, and this node is not part of a cluster");
         ready(Err(SubmitError::NotLeading { partition, detail })).boxed()
+    }
+
+    fn are_there(&self) -> bool {
+        false
     }
 }

@@ -43,8 +43,10 @@ pub struct PartitionStatus {
     pub detail: String,
     /// Where its state stands.
     pub head: Head,
-    /// The end of the commands topic.
+    /// The end of the commands topic; when the log does not say, the last that is known.
     pub command_tail: Offset,
+    /// The log says where it ends.
+    pub log_answers: bool,
     /// Records that did not count, since the node started.
     pub dropped_records: u64,
     /// Parked stream keys, open effects and timers; each counted up to 10,000.
@@ -67,7 +69,7 @@ impl PartitionStatus {
     /// partition that is left to others has nothing to keep up with.
     pub fn is_healthy(&self) -> bool {
         const STUCK_AFTER: Duration = Duration::from_secs(10);
-        let keeps_up = self.apply_lag() == 0 || self.since_applied < STUCK_AFTER;
+        let keeps_up = self.log_answers && (self.apply_lag() == 0 || self.since_applied < STUCK_AFTER);
         match self.role {
             Role::Lead => self.state == PartitionState::Leading && keeps_up,
             Role::Follow => self.state == PartitionState::Following && keeps_up,

@@ -180,13 +180,18 @@ pub struct LogConfig {
     /// Embedded: what to do about damage in the write-ahead log: "strict" refuses to start, "truncate" drops what
     /// follows the damage, which may have been acknowledged.
     pub recovery: String,
-    /// Kafka: replication factor of topics that the node creates. 0: it creates none.
-    pub kafka_replication: u16,
-    /// Kafka: the least min.insync.replicas that the topics may have.
+    /// Kafka: replication factor of topics that the node creates. -1: as many as there are brokers, three at most. 0: it
+    /// creates none.
+    pub kafka_replication: i16,
+    /// Kafka: the least min.insync.replicas that the topics may have. Those that the node creates on three brokers or more
+    /// have it above half of their replication factor.
     pub kafka_min_insync_replicas: u16,
     /// Kafka: how long the brokers may take to answer at the start.
     #[serde(with = "seconds")]
     pub kafka_connect_seconds: Duration,
+    /// Kafka: how often the settings of the log's topics are looked at while the node runs.
+    #[serde(with = "seconds")]
+    pub kafka_check_seconds: Duration,
     /// Kafka: settings for librdkafka, for example "security.protocol" and "sasl.mechanism".
     pub kafka_properties: BTreeMap<String, String>,
 }
@@ -198,9 +203,10 @@ impl Default for LogConfig {
             name: "daybook".to_owned(),
             partitions: 8,
             recovery: "strict".to_owned(),
-            kafka_replication: 1,
+            kafka_replication: -1,
             kafka_min_insync_replicas: 1,
             kafka_connect_seconds: Duration::from_secs(30),
+            kafka_check_seconds: Duration::from_secs(60),
             kafka_properties: BTreeMap::new(),
         }
     }
@@ -435,6 +441,12 @@ impl Config {
         }
         if self.log.url != "embedded" && self.log.kafka_brokers().is_none() {
             return wrong("log.url must be \"embedded\" or \"kafka://host:port\"");
+        }
+        if self.log.kafka_replication < -1 {
+            return wrong("log.kafka_replication must be -1, 0 or the number of replicas");
+        }
+        if self.log.kafka_check_seconds.is_zero() {
+            return wrong("log.kafka_check_seconds must be at least 1");
         }
         if !matches!(self.log.recovery.as_str(), "strict" | "truncate") {
             return wrong("log.recovery must be \"strict\" or \"truncate\"");

@@ -27,6 +27,7 @@ pub mod http;
 pub mod inbox;
 pub mod node_service;
 pub mod serve;
+mod settings_watch;
 pub mod snapshots;
 pub mod telemetry;
 

@@ -16,6 +16,7 @@ use daybook_proto::cluster::v1::NodePartition;
 use daybook_proto::log::v1::decision::Outcome as Decided;
 use daybook_proto::node::v1;
 use daybook_runtime::{Partition, PartitionState, PartitionStatus, Role};
+use futures_util::future::join_all;
 use prost::Message;
 use prost_reflect::DynamicMessage;
 
@@ -74,8 +75,9 @@ impl NodeService {
         let peers = door.cluster.as_ref().map(|cluster| cluster.peers()).unwrap_or_default();
         let mut partitions = Vec::new();
         let mut ready = true;
-        for partition in door.node.partitions() {
-            let status = partition.status().await?;
+        // Side by side: a log that does not answer is waited for once.
+        for status in join_all(door.node.partitions().iter().map(|partition| partition.status())).await {
+            let status = status?;
             ready &= status.is_healthy();
             // What is left to others is known from them.
             let elsewhere = elsewhere(&peers, status.partition).filter(|_| status.role == Role::Rest);
@@ -103,11 +105,12 @@ impl NodeService {
                 newest_snapshot_at: self.newest_snapshot(status.partition).map(Timestamp::to_proto),
             });
         }
+        let refuses_commands = door.problem().map_or_else(String::new, |why| format!("{}: {}", why.code, why.message));
         Ok(v1::GetStatusResponse {
             node_id: self.node_id.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             log: self.log.describe(),
-            ready,
+            ready: ready && refuses_commands.is_empty(),
             development: self.development,
             started_at: Some(self.started_at.to_proto()),
             partitions,
@@ -115,6 +118,7 @@ impl NodeService {
             nodes: peers.into_iter().map(cluster_node).collect(),
             feature_level: feature_level(door)?.0,
             newest_feature_level: self.understands.0,
+            refuses_commands,
         })
     }
 

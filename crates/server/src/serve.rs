@@ -15,7 +15,9 @@ use daybook_kernel::authorisation::Authority;
 use daybook_kernel::code::{Code, RELEASE_TOO_OLD};
 use daybook_kernel::decide::Decider;
 use daybook_kernel::registry::Registry;
-use daybook_log::{EmbeddedLog, EmbeddedOptions, KafkaLog, KafkaOptions, Log, LogError, Membership, Recovery};
+use daybook_log::{
+    EmbeddedLog, EmbeddedOptions, KafkaLog, KafkaOptions, Log, LogError, Membership, Recovery, Replication,
+};
 use daybook_policy::Cedar;
 use daybook_privacy::{Opener, PrivacyError, Sealer};
 use daybook_proto::FILE_DESCRIPTOR_SET;
@@ -48,6 +50,7 @@ use crate::inbox::{OpenInbox, ServedInbox};
 use crate::key_ring;
 use crate::node_service::NodeService;
 use crate::outbox::Outbox;
+use crate::settings_watch::WrongSettings;
 use crate::snapshots::{self, Keeper};
 
 /// Why a node does not start.
@@ -173,7 +176,8 @@ impl Running {
             "" => local(&listener)?.to_string(),
             advertised => advertised.to_owned(),
         };
-        let (roles, cluster) = join_cluster(&config, &registry, log.partitions(), &address)?;
+        let nearly_full = Arc::new(AtomicBool::new(false));
+        let (roles, cluster) = join_cluster(&config, &registry, log.partitions(), &address, &nearly_full)?;
         let options = NodeOptions {
             node_id: config.node.id.clone(),
             address,
@@ -210,9 +214,11 @@ impl Running {
             return Err(error);
         }
 
-        let nearly_full = Arc::new(AtomicBool::new(false));
         let reserve = config.store.disk_reserve_mib << 20;
         let watching = tokio::spawn(disk::watch(data_dir.clone(), reserve, Arc::clone(&nearly_full)));
+        let wrong_settings = WrongSettings::default();
+        let settings = wrong_settings.clone().watch(Arc::clone(&log), config.log.kafka_check_seconds);
+        background.push(tokio::spawn(settings));
         background.extend(outbox.map(|outbox| outbox.publish(&node, &log)));
         let keeper = snapshots.map(|snapshots| Arc::new(Keeper::new(config.clone(), snapshots)));
         let node_service = NodeService {
@@ -241,6 +247,7 @@ impl Running {
                     query_wait_max: config.limits.query_wait_seconds,
                 },
                 disk_nearly_full: nearly_full,
+                wrong_settings,
             },
             methods,
             authenticator,
@@ -326,11 +333,13 @@ fn join_cluster(
     registry: &Arc<Registry>,
     partitions: u32,
     address: &str,
+    nearly_full: &Arc<AtomicBool>,
 ) -> Result<(Roles, Option<Arc<Cluster>>), StartError> {
     let Some(options) = kafka_options(config) else { return Ok((Roles::all(partitions, Role::Lead), None)) };
     let roles = Roles::all(partitions, Role::Rest);
     let cluster = Cluster::new(cluster::Parts {
         node_id: config.node.id.clone(),
+        address: address.to_owned(),
         registry: Arc::clone(registry),
         master: master_key(config)?,
         tls: config.tls.clone(),
@@ -339,6 +348,7 @@ fn join_cluster(
         roles: roles.clone(),
         standbys: config.cluster.standbys,
         understands: config.node.understands,
+        disk_nearly_full: Arc::clone(nearly_full),
     });
     Ok((roles, Some(cluster)))
 }
@@ -391,7 +401,10 @@ pub fn kafka_options(config: &Config) -> Option<KafkaOptions> {
         brokers: brokers.to_owned(),
         name: config.log.name.clone(),
         partitions: config.log.partitions,
-        create_with_replication: (config.log.kafka_replication > 0).then_some(config.log.kafka_replication),
+        create_with_replication: match config.log.kafka_replication {
+            0 => None,
+            replication => Some(u16::try_from(replication).map_or(Replication::ByBrokers, Replication::Exactly)),
+        },
         min_insync_replicas: config.log.kafka_min_insync_replicas,
         connect_timeout: config.log.kafka_connect_seconds,
         properties: config.log.kafka_properties.clone(),

@@ -76,6 +76,10 @@ impl Log for ThroughArchive {
         format!("{}; archived in {}", self.log.describe(), self.archived.url())
     }
 
+    fn check_settings(&self) -> BoxFuture<'_, Result<(), LogError>> {
+        self.log.check_settings()
+    }
+
     fn append(&self, topic: Topic, partition: PartitionId, record: Bytes, durability: Durability) -> Appended {
         self.log.append(topic, partition, record, durability)
     }

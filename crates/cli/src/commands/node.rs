@@ -31,6 +31,7 @@ fn show_status(status: &v1::GetStatusResponse) {
         ("node", format!("{} (Daybook {})", status.node_id, status.version)),
         ("log", status.log.clone()),
         ("ready", if status.ready { "yes" } else { "no" }.to_owned()),
+        ("takes no commands", status.refuses_commands.clone()),
         ("mode", if status.development { "development: tokens are minted here" } else { "" }.to_owned()),
         ("feature level", feature_level(status)),
         ("started", units::show_time(status.started_at.as_ref())),

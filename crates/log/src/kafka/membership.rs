@@ -14,6 +14,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use daybook_kernel::id::PartitionId;
+use parking_lot::Mutex;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
@@ -40,6 +41,9 @@ pub struct Member {
     pub partitions: BTreeSet<PartitionId>,
 }
 
+/// How long the brokers may take to describe the group. One that has just died costs this much each time.
+const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// This node's membership of the group `daybook.<log name>`.
 ///
 /// Ends with [`leave`](Self::leave). Dropping it leaves as well, but waits for nothing. A node that dies is out of the
@@ -56,7 +60,7 @@ pub struct Membership {
 /// The thread that keeps the membership up.
 struct Attending {
     leaving: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Drop for Attending {
@@ -84,7 +88,7 @@ impl Membership {
         let leaving = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&leaving);
         let thread = std::thread::Builder::new().name("kafka-group".into()).spawn(move || attend(consumer, &stop));
-        let thread = Some(thread.map_err(|error| LogError::Unavailable { what: error.to_string() })?);
+        let thread = Mutex::new(Some(thread.map_err(|error| LogError::Unavailable { what: error.to_string() })?));
         let (admin, attending) = (admin(options)?, Attending { leaving, thread });
         Ok(Self { group: group(options), topic, assigned, admin, attending })
     }
@@ -98,13 +102,18 @@ impl Membership {
     /// out.
     ///
     /// # Errors
-    /// [`LogError::Unavailable`] when the group cannot be described within 10 seconds. That takes an answer of every
-    /// broker: while one of them is down, what was known before is the best there is.
+    /// [`LogError::Unavailable`] when the group cannot be described within some seconds. That takes an answer of every
+    /// broker, except those that the cluster itself has noticed to be down (by default after 9 seconds): until then, what
+    /// was known before is the best there is.
     pub async fn members(&self) -> Result<Vec<Member>, LogError> {
         let (admin, group, topic) = (Arc::clone(&self.admin), self.group.clone(), self.topic.clone());
         let asked = tokio::task::spawn_blocking(move || {
+            // The group is asked for at every broker that the client knows. Asking which there are makes it forget those
+            // that are gone, for which it would wait in vain.
+            let client = admin.inner();
+            client.fetch_metadata(Some(&topic), REQUEST_TIMEOUT).map_err(|error| from_kafka(&error))?;
             let described =
-                admin.inner().fetch_group_list(Some(&group), REQUEST_TIMEOUT).map_err(|error| from_kafka(&error))?;
+                client.fetch_group_list(Some(&group), DESCRIBE_TIMEOUT).map_err(|error| from_kafka(&error))?;
             let in_group = described.groups().iter().filter(|found| found.name() == group);
             let mut members: Vec<_> =
                 in_group.flat_map(|found| found.members()).filter_map(|info| member(info, &topic)).collect();
@@ -115,9 +124,10 @@ impl Membership {
     }
 
     /// Leaves the group: the others take over at once. Returns when the coordinator knows, or cannot be reached.
-    pub async fn leave(mut self) {
+    pub async fn leave(&self) {
         self.attending.leaving.store(true, Ordering::Release);
-        if let Some(thread) = self.attending.thread.take() {
+        let thread = self.attending.thread.lock().take();
+        if let Some(thread) = thread {
             // A thread that panicked has left as well.
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }

@@ -59,7 +59,7 @@ pub struct KafkaOptions {
     /// How many partitions it has; must be as many as it was created with.
     pub partitions: u32,
     /// Creates the topics if they are missing, with this replication factor. `None`: they must be there.
-    pub create_with_replication: Option<u16>,
+    pub create_with_replication: Option<Replication>,
     /// The least `min.insync.replicas` that the topics must have.
     pub min_insync_replicas: u16,
     /// How long the brokers may take to answer at the start.
@@ -67,6 +67,15 @@ pub struct KafkaOptions {
     /// Settings for librdkafka, for example `security.protocol` and `sasl.*`. Those that decide whether records can be
     /// lost are not accepted here.
     pub properties: BTreeMap<String, String>,
+}
+
+/// How many brokers hold each record of a topic that is created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replication {
+    /// As many as there are, three at most: then any one of them can be lost.
+    ByBrokers,
+    /// So many. Without as many brokers, nothing is created.
+    Exactly(u16),
 }
 
 /// A log on Apache Kafka.
@@ -153,10 +162,21 @@ impl Clients {
     }
 }
 
-/// Asks the brokers for the bounds of a partition. Blocks.
+/// Asks the brokers for the bounds of a partition. Blocks, for half a minute at most.
 fn bounds(admin: &Admin, topic: &str, partition: i32) -> Result<Bounds, LogError> {
+    // What the client remembers of who leads a partition may be a broker that is gone, which it would ask in vain for
+    // minutes. After being asked who leads now, it remembers that.
+    const ATTEMPTS: u32 = 3;
     let client = admin.inner();
-    let (low, high) = client.fetch_watermarks(topic, partition, REQUEST_TIMEOUT).map_err(|error| from_kafka(&error))?;
+    let attempt = || {
+        client.fetch_metadata(Some(topic), REQUEST_TIMEOUT)?;
+        client.fetch_watermarks(topic, partition, REQUEST_TIMEOUT / ATTEMPTS)
+    };
+    let mut found = attempt();
+    for _ in 1..ATTEMPTS {
+        found = found.or_else(|_| attempt());
+    }
+    let (low, high) = found.map_err(|error| from_kafka(&error))?;
     let offset = |offset: i64| Offset(u64::try_from(offset).unwrap_or_default());
     Ok(Bounds { first: offset(low), next: offset(high) })
 }
@@ -203,6 +223,16 @@ impl Log for KafkaLog {
 
     fn describe(&self) -> String {
         format!("Kafka at {}, topics {}.*", self.clients.options.brokers, self.clients.options.name)
+    }
+
+    fn check_settings(&self) -> BoxFuture<'_, Result<(), LogError>> {
+        async move {
+            for spec in self.clients.specs() {
+                topics::check_settings(&self.clients.admin, &spec).await?;
+            }
+            Ok(())
+        }
+        .boxed()
     }
 
     fn append(&self, topic: Topic, partition: PartitionId, record: Bytes, _: Durability) -> Appended {

@@ -6,7 +6,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, ConfigEntry, NewTopic, ResourceS
 use rdkafka::client::DefaultClientContext;
 use rdkafka::types::RDKafkaErrorCode;
 
-use super::{KafkaOptions, REQUEST_TIMEOUT, from_kafka};
+use super::{KafkaOptions, REQUEST_TIMEOUT, Replication, from_kafka};
 use crate::LogError;
 
 /// Creates topics and reads their settings.
@@ -84,7 +84,7 @@ fn thousandths(text: &str) -> Option<u64> {
 pub(super) async fn check(admin: &Admin, options: &KafkaOptions, specs: &[TopicSpec]) -> Result<(), LogError> {
     let names: Vec<_> = specs.iter().map(|spec| spec.name.clone()).collect();
     let (asking, of) = (Arc::clone(admin), options.clone());
-    let found = tokio::task::spawn_blocking(move || partitions_of_topics(&asking, &of, &names))
+    let (brokers, found) = tokio::task::spawn_blocking(move || partitions_of_topics(&asking, &of, &names))
         .await
         .map_err(|error| LogError::Unavailable { what: error.to_string() })??;
     for (spec, partitions) in specs.iter().zip(found) {
@@ -95,7 +95,7 @@ pub(super) async fn check(admin: &Admin, options: &KafkaOptions, specs: &[TopicS
                 let (found, wanted) = (format!("{found} partitions in topic {name}"), format!("{wanted} partitions"));
                 return Err(LogError::ShapeDiffers { found, wanted });
             }
-            (None, Some(replication)) => create(admin, spec, replication).await?,
+            (None, Some(replication)) => create(admin, spec, replication.on(brokers)).await?,
             (None, None) => {
                 let wrong = "it does not exist, and creating topics is switched off".to_owned();
                 return Err(LogError::WrongSettings { topic: name.clone(), wrong });
@@ -106,8 +106,12 @@ pub(super) async fn check(admin: &Admin, options: &KafkaOptions, specs: &[TopicS
     Ok(())
 }
 
-/// How many partitions each topic has; `None` where there is no such topic. Blocks.
-fn partitions_of_topics(admin: &Admin, options: &KafkaOptions, names: &[String]) -> Result<Vec<Option<u32>>, LogError> {
+/// How many brokers there are, and how many partitions each topic has; `None` where there is no such topic. Blocks.
+fn partitions_of_topics(
+    admin: &Admin,
+    options: &KafkaOptions,
+    names: &[String],
+) -> Result<(usize, Vec<Option<u32>>), LogError> {
     let metadata = admin.inner().fetch_metadata(None, options.connect_timeout).map_err(|error| {
         let what = format!(
             "no broker at {} answered within {} s: {error}",
@@ -120,15 +124,36 @@ fn partitions_of_topics(admin: &Admin, options: &KafkaOptions, names: &[String])
         let found = metadata.topics().iter().find(|found| found.name() == name && found.error().is_none())?;
         u32::try_from(found.partitions().len()).ok()
     };
-    Ok(names.iter().map(partitions).collect())
+    Ok((metadata.brokers().len(), names.iter().map(partitions).collect()))
+}
+
+impl Replication {
+    /// The replication factor on so many brokers.
+    fn on(self, brokers: usize) -> u16 {
+        match self {
+            Self::ByBrokers => u16::try_from(brokers.clamp(1, 3)).unwrap_or(1),
+            Self::Exactly(replication) => replication,
+        }
+    }
+}
+
+/// The value that a setting has in a topic that is created. With three replicas or more, most of them must have a record
+/// before it is acknowledged: then losing one loses nothing, and nothing waits for it either.
+fn created_value(setting: &Setting, replication: u16) -> String {
+    let least = setting.created.parse::<u16>().ok().filter(|_| setting.name == "min.insync.replicas");
+    match least {
+        Some(least) if replication >= 3 => least.max(replication / 2 + 1).to_string(),
+        _ => setting.created.clone(),
+    }
 }
 
 async fn create(admin: &Admin, spec: &TopicSpec, replication: u16) -> Result<(), LogError> {
     let TopicSpec { name, partitions, settings, .. } = spec;
     let count = i32::try_from(*partitions).unwrap_or(i32::MAX);
     let mut new = NewTopic::new(name, count, TopicReplication::Fixed(i32::from(replication)));
-    for setting in settings {
-        new = new.set(setting.name, &setting.created);
+    let values: Vec<_> = settings.iter().map(|setting| created_value(setting, replication)).collect();
+    for (setting, value) in settings.iter().zip(&values) {
+        new = new.set(setting.name, value);
     }
     let options = AdminOptions::new().operation_timeout(Some(REQUEST_TIMEOUT));
     let created = admin.create_topics([&new], &options).await.map_err(|error| from_kafka(&error))?;
@@ -144,7 +169,8 @@ async fn create(admin: &Admin, spec: &TopicSpec, replication: u16) -> Result<(),
     Ok(())
 }
 
-async fn check_settings(admin: &Admin, spec: &TopicSpec) -> Result<(), LogError> {
+/// Checks the settings that a topic has now.
+pub(super) async fn check_settings(admin: &Admin, spec: &TopicSpec) -> Result<(), LogError> {
     let name = &spec.name;
     let options = AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT));
     let mut described = Vec::new();
@@ -185,6 +211,19 @@ fn wrong_settings<'a>(settings: &[Setting], entry: impl Fn(&str) -> Option<&'a C
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn topics_are_created_on_as_many_brokers_as_there_are_three_at_most() {
+        let on = |brokers| Replication::ByBrokers.on(brokers);
+        assert_eq!([on(0), on(1), on(2), on(3), on(9)], [1, 1, 2, 3, 3]);
+        assert_eq!(Replication::Exactly(5).on(3), 5, "which the brokers refuse");
+        let in_sync = |least, replication| created_value(&Setting::at_least("min.insync.replicas", least), replication);
+        assert_eq!(
+            [in_sync(1, 1), in_sync(1, 2), in_sync(1, 3), in_sync(3, 3), in_sync(1, 5)],
+            ["1", "1", "2", "3", "3"]
+        );
+        assert_eq!(created_value(&Setting::exactly("retention.ms", "-1"), 3), "-1");
+    }
 
     #[test]
     fn a_setting_is_held_against_its_rule() {

@@ -112,6 +112,6 @@ impl Partition {
              folded anew",
             self.id, head.hash
         );
-        Err(Ended::Broken(Broken { code: codes::STORE_DIFFERS_FROM_LOG, detail }))
+        Err(Ended::Broken(Broken { code: codes::STORE_DIFFERS_FROM_LOG, detail, only_here: false }))
     }
 }

@@ -17,7 +17,7 @@ mod rebuild;
 mod term;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -74,6 +74,8 @@ pub struct Partition {
     applied: Watched<Offset>,
     progress: Mutex<Progress>,
     dropped: AtomicU64,
+    /// It has stopped because of its store, which other nodes do not share.
+    failed_here: AtomicBool,
     swaps: mpsc::Sender<SwapRequest>,
 }
 
@@ -121,6 +123,7 @@ impl Partition {
             applied: Watched::new(parts.head.next_command),
             progress: Mutex::new(Progress { head: parts.head, applied_at }),
             dropped: AtomicU64::new(0),
+            failed_here: AtomicBool::new(false),
             swaps,
         };
         partition.learn_route();
@@ -212,6 +215,11 @@ impl Partition {
         self.role.get()
     }
 
+    /// Whether it has stopped for good because of its store. Another node, with a store of its own, may go on.
+    pub fn has_failed_here(&self) -> bool {
+        self.failed_here.load(Ordering::Relaxed)
+    }
+
     /// Waits until the partition takes commands; not for long, and not at all when another node is to lead it.
     async fn wait_until_leading(&self) -> Result<(), SubmitError> {
         const WAIT_MAX: Duration = Duration::from_secs(5);
@@ -230,6 +238,7 @@ impl Partition {
         let not_leading = |detail: String| Err(SubmitError::NotLeading { partition: self.id, detail });
         match state {
             PartitionState::Leading => Ok(()),
+            PartitionState::Broken if self.role.get() != Role::Lead => not_leading("another node leads it".to_owned()),
             PartitionState::Broken => Err(SubmitError::Broken { partition: self.id, detail }),
             PartitionState::Stopped => not_leading("the node is stopping".to_owned()),
             _ if self.role.get() != Role::Lead => not_leading("another node leads it".to_owned()),
@@ -294,17 +303,34 @@ impl Partition {
     /// How the partition stands.
     pub async fn status(&self) -> Result<PartitionStatus, ReadError> {
         const COUNTED_MAX: usize = 10_000;
-        let bounds = self.log.bounds(Topic::Commands, self.id).await?;
-        let (parked_streams, open_effects, timers) = system::counts(&*self.store.live(), COUNTED_MAX)?;
+        const TAIL_WAIT_MAX: Duration = Duration::from_secs(2);
+        let bounds = self.log.bounds(Topic::Commands, self.id);
+        let tail = match select(bounds, self.clock.sleep(TAIL_WAIT_MAX)).await {
+            Either::Left((Ok(bounds), _)) => Ok(bounds.next),
+            Either::Left((Err(error), _)) if !error.is_transient() => return Err(error.into()),
+            Either::Left((Err(error), _)) => Err(error.to_string()),
+            Either::Right(_) => Err("the log does not say where it ends".to_owned()),
+        };
         let (state, detail) = self.state.get();
+        let (parked_streams, open_effects, timers) = match system::counts(&*self.store.live(), COUNTED_MAX) {
+            Ok(counts) => counts,
+            // The detail says why.
+            Err(_) if state == PartitionState::Broken => Default::default(),
+            Err(fault) => return Err(fault.into()),
+        };
         let progress = self.progress.lock();
+        let detail = match &tail {
+            Err(why) if detail.is_empty() => why.clone(),
+            _ => detail,
+        };
         Ok(PartitionStatus {
             partition: self.id,
             role: self.role(),
             state,
             detail,
             head: progress.head.clone(),
-            command_tail: bounds.next,
+            log_answers: tail.is_ok(),
+            command_tail: tail.unwrap_or(progress.head.next_command),
             dropped_records: self.dropped.load(Ordering::Relaxed),
             parked_streams,
             open_effects,
@@ -364,4 +390,6 @@ impl Partition {
 pub(crate) struct Broken {
     pub(crate) code: Code,
     pub(crate) detail: String,
+    /// The reason is this node's store. What other nodes have is not touched by it.
+    pub(crate) only_here: bool,
 }

@@ -96,7 +96,11 @@ impl Partition {
                      delete the partition's store, then it is folded anew from the log",
                     self.id
                 );
-                return Err(Ended::Broken(Broken { code: daybook_store::codes::STORE_FAILED, detail }));
+                return Err(Ended::Broken(Broken {
+                    code: daybook_store::codes::STORE_FAILED,
+                    detail,
+                    only_here: true,
+                }));
             }
             let building = Arc::clone(&self.store).build(projection)?;
             tracing::info!(

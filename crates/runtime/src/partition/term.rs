@@ -1,6 +1,7 @@
 //! The life of a partition: terms, one after the other, until the node stops or going on would not be safe.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use daybook_kernel::chain::Head;
@@ -34,13 +35,15 @@ impl From<LogError> for Ended {
         if error.is_transient() {
             return Self::Unavailable(error.to_string());
         }
-        Self::Broken(Broken { code: error.code(), detail: error.to_string() })
+        // What was trimmed away is missing here, because this node's store is older than that.
+        let only_here = matches!(error, LogError::Trimmed { .. });
+        Self::Broken(Broken { code: error.code(), detail: error.to_string(), only_here })
     }
 }
 
 impl From<StoreError> for Ended {
     fn from(error: StoreError) -> Self {
-        Self::Broken(Broken { code: error.code(), detail: error.to_string() })
+        Self::Broken(Broken { code: error.code(), detail: error.to_string(), only_here: true })
     }
 }
 
@@ -89,6 +92,11 @@ impl Partition {
                     tracing::error!(partition = self.id.0, code = broken.code.name, broken.detail, "partition stopped");
                     self.set_state(PartitionState::Broken, format!("{}: {}", broken.code, broken.detail));
                     self.broken.set(Some(broken.code));
+                    if broken.only_here {
+                        self.failed_here.store(true, Ordering::Relaxed);
+                        // Whoever waits here can ask the node that takes over.
+                        self.waiters.give_up();
+                    }
                     // Waits for the end; dropping the receiver tells those who ask for a rebuild.
                     drop(swaps);
                     orders.stopped().await;
@@ -165,6 +173,6 @@ impl Partition {
              if the log is right",
             head.next_record, self.id
         );
-        Ended::Broken(Broken { code: codes::STORE_AHEAD_OF_LOG, detail })
+        Ended::Broken(Broken { code: codes::STORE_AHEAD_OF_LOG, detail, only_here: false })
     }
 }

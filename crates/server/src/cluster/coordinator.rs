@@ -3,23 +3,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use daybook_kernel::id::{Epoch, PartitionId};
 use daybook_log::Membership;
-use daybook_proto::cluster::v1::{GetNodeRequest, GetNodeResponse, NodePartition};
+use daybook_proto::cluster::v1::{Assignment, GetNodeRequest, GetNodeResponse, KnownNode, NodePartition};
 use daybook_runtime::{Node, Owner, Partition, PartitionState, Role};
 use futures_util::future::join_all;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::sync::{Notify, watch};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use super::Cluster;
 use super::connections::is_refused;
 use super::roles::{Peer, View};
-use super::{Cluster, Seen};
 
 /// How often other nodes are asked how they stand.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How often the group is asked who belongs to it, when nothing seems to have changed.
 const MEMBERS_EVERY: Duration = Duration::from_secs(2);
+/// How long a change waits for the group's word on it.
+const DESCRIBED_WAIT_MAX: Duration = Duration::from_secs(1);
 /// How long another node may take to say how it stands.
 const LOOK_WAIT_MAX: Duration = Duration::from_millis(600);
 /// A node whose address refuses connections this often in a row is gone.
@@ -28,27 +31,50 @@ const REFUSED_MAX: u32 = 2;
 const CLOSE_RECORDS: u64 = 100;
 
 impl Cluster {
-    /// Runs until it is aborted.
+    /// Runs until it is aborted, or the membership has ended.
     pub(crate) async fn coordinate(self: Arc<Self>) {
         let Some(membership) = self.membership.lock().clone() else { return };
-        let mut assigned = membership.assigned();
+        let (due, described) = (Notify::new(), watch::Sender::new(()));
+        // Side by side: a group that cannot be described holds up nobody.
+        tokio::select! {
+            () = self.keep_members_known(&membership, &due, &described) => {}
+            () = self.keep_roles(membership.assigned(), &due, described.subscribe()) => {}
+        }
+    }
+
+    /// Asks the group who belongs to it, from time to time and when that is due.
+    async fn keep_members_known(&self, membership: &Membership, due: &Notify, described: &watch::Sender<()>) {
+        loop {
+            let agreed = self.look_for_members(membership).await;
+            described.send_replace(());
+            // Asked for earlier: enough, whatever it says.
+            let _ = timeout(if agreed { MEMBERS_EVERY } else { LOOK_EVERY }, due.notified()).await;
+        }
+    }
+
+    /// Looks at the others, and decides anew.
+    async fn keep_roles(
+        &self,
+        mut assigned: watch::Receiver<BTreeSet<PartitionId>>,
+        due: &Notify,
+        mut described: watch::Receiver<()>,
+    ) {
         let mut ticks = interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut members_due = Instant::now();
+        // Who begins should know the others before it takes anything from them.
+        let _ = timeout(DESCRIBED_WAIT_MAX, described.changed()).await;
         loop {
             tokio::select! {
                 changed = assigned.changed() => {
-                    members_due = Instant::now();
                     if changed.is_err() {
                         // The membership has ended: nothing is assigned to this node any more.
                         return;
                     }
+                    described.mark_unchanged();
+                    due.notify_one();
+                    let _ = timeout(DESCRIBED_WAIT_MAX, described.changed()).await;
                 }
                 _ = ticks.tick() => {}
-            }
-            if Instant::now() >= members_due {
-                members_due =
-                    Instant::now() + if self.look_for_members(&membership).await { MEMBERS_EVERY } else { LOOK_EVERY };
             }
             self.look_at_peers().await;
             let mine = assigned.borrow_and_update().clone();
@@ -58,40 +84,42 @@ impl Cluster {
 
     /// Asks the group who belongs to it. True when it has agreed on who owns what.
     async fn look_for_members(&self, membership: &Membership) -> bool {
-        // While a broker is away, what was known before is the best there is.
-        let Ok(members) = membership.members().await else { return false };
-        let agreed = !members.is_empty() && members.iter().any(|member| !member.partitions.is_empty());
-        let now_us = self.node().map_or(0, |node| node.now().as_micros());
-        let mut known = self.known.lock();
-        if known.members != members {
-            tracing::info!(
-                members = ?members.iter().map(|member| (&member.node_id, member.partitions.len())).collect::<Vec<_>>(),
-                "the group has changed"
-            );
-            known.members = members;
-            known.assigned_since_us = now_us;
-        }
-        let others: BTreeMap<_, _> = known
-            .members
-            .iter()
-            .filter(|member| member.node_id != self.node_id)
-            .map(|member| (member.node_id.clone(), member.address.clone()))
-            .collect();
-        known.peers.retain(|node, _| others.contains_key(node));
-        for (node, address) in others {
-            let seen = known.peers.entry(node).or_default();
-            if seen.address != address {
-                *seen = Seen { address, ..Seen::default() };
+        let members = match membership.members().await {
+            Ok(members) => members,
+            Err(error) => {
+                tracing::debug!(%error, "the group does not say who belongs to it; the nodes ask each other");
+                return false;
             }
+        };
+        let agreed = members.iter().any(|member| !member.partitions.is_empty());
+        let mut known = self.known.lock();
+        let counts: Vec<_> = members.iter().map(|member| (member.node_id.clone(), member.partitions.len())).collect();
+        if known.described(&self.node_id, members, Instant::now()) {
+            tracing::info!(members = ?counts, "the group has changed");
         }
         let addresses: BTreeSet<_> = known.peers.values().map(|seen| seen.address.clone()).collect();
         self.connections.keep(|address| addresses.contains(address));
         agreed
     }
 
+    /// Notes that another node asked how this one stands.
+    pub(super) fn was_asked_by(&self, node: String, asked: GetNodeRequest) {
+        self.known.lock().introduced(&self.node_id, node, asked.address, Instant::now());
+    }
+
+    /// Notes the owners that the log names.
+    fn know_owners(&self, node: &Node) {
+        let owners = node.partitions().iter().filter_map(|partition| node.routes().owner(partition.id()));
+        let (mut known, now) = (self.known.lock(), Instant::now());
+        for owner in owners {
+            known.introduced(&self.node_id, owner.node_id, owner.address, now);
+        }
+    }
+
     /// Asks every other node how it stands.
     async fn look_at_peers(&self) {
         let Some(node) = self.node() else { return };
+        self.know_owners(&node);
         let addresses: Vec<_> = {
             let known = self.known.lock();
             known.peers.iter().map(|(peer, seen)| (peer.clone(), seen.address.clone())).collect()
@@ -99,7 +127,7 @@ impl Cluster {
         let asked = addresses.into_iter().map(|(peer, address)| {
             let now = node.now();
             async move {
-                let request = GetNodeRequest {};
+                let request = GetNodeRequest { address: self.address.clone() };
                 let said = self.connections.call(&address, "GetNode", &request, now, LOOK_WAIT_MAX).await;
                 (peer, said)
             }
@@ -113,7 +141,12 @@ impl Cluster {
                     learn_routes(&node, &said);
                     seen.refused = 0;
                     seen.unanswered = 0;
+                    seen.said_at = Some(Instant::now());
+                    let others = said.known_nodes.clone();
                     seen.says = Some(said);
+                    for other in others {
+                        known.introduced(&self.node_id, other.node_id, other.address, Instant::now());
+                    }
                 }
                 Err(status) => {
                     seen.unanswered += 1;
@@ -145,11 +178,9 @@ impl Cluster {
     }
 
     fn view(&self, node: &Node, mine: BTreeSet<PartitionId>) -> View {
-        let known = self.known.lock();
-        let mut assigned: BTreeMap<_, _> =
-            known.members.iter().map(|member| (member.node_id.clone(), member.partitions.clone())).collect();
-        // What this node was told itself is newer than what the group says of it.
-        assigned.insert(self.node_id.clone(), mine);
+        let mut known = self.known.lock();
+        let assigned = known.assigned(&self.node_id, mine, Instant::now());
+        let assigned_for = known.assigned_for(&assigned, node.now().as_micros());
         let ends: BTreeMap<_, _> = known.peers.values().filter_map(|seen| seen.says.as_ref()).fold(
             BTreeMap::<u32, u64>::new(),
             |mut ends, says| {
@@ -170,6 +201,7 @@ impl Cluster {
             let facts = Peer {
                 dead: seen.refused >= REFUSED_MAX,
                 leaving: seen.says.as_ref().is_some_and(|says| says.leaving),
+                unfit: of(&|partition| partition.unfit),
                 leads: of(&|partition| partition.leads),
                 follows_closely: of(&|partition| {
                     let here = node.partitions().get(partition.partition as usize);
@@ -187,19 +219,16 @@ impl Cluster {
             .partitions()
             .iter()
             .filter_map(|partition| node.routes().owner(partition.id()).map(|owner| (partition.id(), owner.node_id)));
-        let since_us = node.now().as_micros().saturating_sub(known.assigned_since_us);
         View {
             me: self.node_id.clone(),
             standbys: self.standbys,
             assigned,
-            assigned_for: if known.assigned_since_us == 0 {
-                Duration::ZERO
-            } else {
-                Duration::from_micros(u64::try_from(since_us).unwrap_or_default())
-            },
+            assigned_for,
             peers: peers.collect(),
             owners: owners.collect(),
             // Between being told to lead and leading, a partition is in other states for a moment.
+            failed: with_state(&|partition| partition.has_failed_here()),
+            unfit: with_state(&|partition| self.is_unfit(partition)),
             leads: with_state(&|partition| partition.role() == Role::Lead),
             is_close: with_state(&|partition| {
                 partition.role() == Role::Lead
@@ -225,15 +254,33 @@ impl Cluster {
                 owner_node_id: owner.node_id,
                 owner_address: owner.address,
                 detail,
+                unfit: self.is_unfit(partition),
             }
         });
+        let known = self.known.lock();
+        let known_nodes =
+            known.peers.iter().map(|(peer, seen)| KnownNode { node_id: peer.clone(), address: seen.address.clone() });
         GetNodeResponse {
             node_id: self.node_id.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             leaving: self.is_leaving(),
             partitions: partitions.collect(),
             newest_feature_level: self.understands.0,
+            assigned: self.assigned(),
+            known_nodes: known_nodes.collect(),
         }
+    }
+
+    /// Whether another node should lead a partition, if one can.
+    fn is_unfit(&self, partition: &Partition) -> bool {
+        partition.has_failed_here() || self.disk_nearly_full.load(Ordering::Relaxed)
+    }
+
+    /// What the group has told this node that it is assigned; `None` when it has left.
+    fn assigned(&self) -> Option<Assignment> {
+        let assigned = self.membership.lock().as_ref()?.assigned();
+        let partitions = assigned.borrow().iter().map(|partition| partition.0).collect();
+        Some(Assignment { partitions })
     }
 
     /// Waits until every partition is led by some node that this one knows of. False when that takes too long.
@@ -263,7 +310,7 @@ impl Cluster {
         let handed_over = async {
             node.resign().await;
             let membership = self.membership.lock().take();
-            if let Some(membership) = membership.and_then(Arc::into_inner) {
+            if let Some(membership) = membership {
                 membership.leave().await;
             }
             let others = self.peers().into_values().any(|seen| seen.unanswered == 0);

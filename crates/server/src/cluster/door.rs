@@ -49,7 +49,10 @@ async fn call(app: &App, cluster: &Cluster, path: &str, headers: &HeaderMap, bod
         "Decide" => app.decide_for_peer(decode(body)?).await?.encode_to_vec(),
         "Answer" => app.answer_for_peer(decode(body)?).await?.encode_to_vec(),
         "Find" => app.find_for_peer(decode(body)?).await?.encode_to_vec(),
-        "GetNode" => cluster.stands(&app.door.node).encode_to_vec(),
+        "GetNode" => {
+            cluster.was_asked_by(node, decode(body)?);
+            cluster.stands(&app.door.node).encode_to_vec()
+        }
         _ => return Err(CallError::new(codes::METHOD_UNKNOWN, format!("there is no method {path}"))),
     }
     .into())
@@ -65,7 +68,7 @@ fn malformed(error: &dyn std::fmt::Display) -> CallError {
 
 impl App {
     async fn decide_for_peer(&self, request: DecideRequest) -> Result<DecideResponse, CallError> {
-        self.door.check_disk()?;
+        self.door.check_fit()?;
         let record = CommandRecord::decode(request.command_record).map_err(|error| malformed(&error))?;
         let outcome = self.door.node.submit_here(&record).await?;
         let tenant = TenantId::parse(&record.tenant_id).map_err(|problem| malformed(&problem.0))?;

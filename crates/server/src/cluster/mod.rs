@@ -9,7 +9,8 @@
 //! | file | what it does |
 //! | --- | --- |
 //! | `roles` | what this node should do with a partition, from what it knows; pure |
-//! | `coordinator` | keeps what it knows up to date, and the roles with it |
+//! | `coordinator` | keeps the roles up to date with what it knows |
+//! | `known` | what it knows: the group's word, the other nodes' own, and which of them is newer |
 //! | `connections`, `credentials` | calls to other nodes, and how they know each other |
 //! | `peers` | commands and queries that other nodes have to decide or answer |
 //! | `door` | what other nodes may ask of this one |
@@ -20,6 +21,7 @@ mod connections;
 mod coordinator;
 mod credentials;
 mod door;
+mod known;
 mod peers;
 mod roles;
 
@@ -30,9 +32,8 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use daybook_kernel::feature_level::FeatureLevel;
 use daybook_kernel::registry::Registry;
-use daybook_log::{Member, Membership};
+use daybook_log::Membership;
 use daybook_privacy::MasterKey;
-use daybook_proto::cluster::v1::GetNodeResponse;
 use daybook_runtime::{Node, Roles};
 use parking_lot::Mutex;
 
@@ -40,13 +41,16 @@ use crate::config::TlsConfig;
 
 use connections::Connections;
 pub use credentials::Credentials;
+use known::Known;
 
 pub(crate) use connections::SERVICE;
 pub(crate) use door::serve;
+pub(crate) use known::Seen;
 
 /// This node's part in a cluster.
 pub(crate) struct Cluster {
     node_id: String,
+    address: String,
     registry: Arc<Registry>,
     credentials: Credentials,
     connections: Connections,
@@ -56,33 +60,15 @@ pub(crate) struct Cluster {
     roles: Roles,
     standbys: usize,
     understands: FeatureLevel,
+    disk_nearly_full: Arc<AtomicBool>,
     leaving: AtomicBool,
     known: Mutex<Known>,
-}
-
-/// What is known of the others.
-#[derive(Default)]
-struct Known {
-    members: Vec<Member>,
-    /// How long they have been assigned what they are, in microseconds since 1970; 0 before anything is known.
-    assigned_since_us: i64,
-    peers: BTreeMap<String, Seen>,
-}
-
-/// Another node, as it was seen last.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Seen {
-    pub(crate) address: String,
-    /// Calls in a row that found nobody listening.
-    pub(crate) refused: u32,
-    /// Calls in a row without an answer, for whatever reason.
-    pub(crate) unanswered: u32,
-    pub(crate) says: Option<GetNodeResponse>,
 }
 
 /// What a cluster is made of.
 pub(crate) struct Parts {
     pub(crate) node_id: String,
+    pub(crate) address: String,
     pub(crate) registry: Arc<Registry>,
     pub(crate) master: MasterKey,
     pub(crate) tls: TlsConfig,
@@ -91,6 +77,7 @@ pub(crate) struct Parts {
     pub(crate) roles: Roles,
     pub(crate) standbys: usize,
     pub(crate) understands: FeatureLevel,
+    pub(crate) disk_nearly_full: Arc<AtomicBool>,
 }
 
 impl Cluster {
@@ -100,12 +87,14 @@ impl Cluster {
             connections: Connections::new(credentials.clone(), parts.tls, parts.ca),
             credentials,
             node_id: parts.node_id,
+            address: parts.address,
             registry: parts.registry,
             membership: Mutex::new(Some(Arc::new(parts.membership))),
             node: OnceLock::new(),
             roles: parts.roles,
             standbys: parts.standbys,
             understands: parts.understands,
+            disk_nearly_full: parts.disk_nearly_full,
             leaving: AtomicBool::new(false),
             known: Mutex::default(),
         })

@@ -43,6 +43,10 @@ impl Peers for Cluster {
         }
         .boxed()
     }
+
+    fn are_there(&self) -> bool {
+        !self.known.lock().peers.is_empty()
+    }
 }
 
 impl Cluster {

@@ -7,7 +7,9 @@
 //!   waits while a store is built;
 //! - who has a partition keeps it until then;
 //! - a node that is seen dead, or says that it leaves, is replaced by its first standby at once, without waiting for the
-//!   group to notice.
+//!   group to notice; so is one that says that it is not fit to lead;
+//! - a node that is not fit to lead because its disk is nearly full goes on if nobody else can; one whose store has failed
+//!   leaves the partition to others in any case.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -26,6 +28,8 @@ pub(crate) struct Peer {
     pub(crate) dead: bool,
     /// It shuts down.
     pub(crate) leaving: bool,
+    /// Partitions that another node should lead: its store has failed, or its disk is nearly full.
+    pub(crate) unfit: BTreeSet<PartitionId>,
     /// Partitions that it leads.
     pub(crate) leads: BTreeSet<PartitionId>,
     /// Partitions that it follows closely.
@@ -33,8 +37,14 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    fn is_gone(&self) -> bool {
-        self.dead || self.leaving
+    /// It does not lead the partition, or should not.
+    fn is_out(&self, partition: PartitionId) -> bool {
+        self.dead || self.leaving || self.unfit.contains(&partition)
+    }
+
+    /// It can lead the partition without building anything first.
+    fn can_go_on(&self, partition: PartitionId) -> bool {
+        !self.is_out(partition) && (self.leads.contains(&partition) || self.follows_closely.contains(&partition))
     }
 }
 
@@ -53,6 +63,10 @@ pub(crate) struct View {
     pub(crate) peers: BTreeMap<String, Peer>,
     /// The latest owner of each partition that anybody knows of.
     pub(crate) owners: BTreeMap<PartitionId, String>,
+    /// Partitions whose store has failed here.
+    pub(crate) failed: BTreeSet<PartitionId>,
+    /// Those, or all of them when the disk is nearly full.
+    pub(crate) unfit: BTreeSet<PartitionId>,
     /// What this node leads now, or is about to.
     pub(crate) leads: BTreeSet<PartitionId>,
     /// What it leads or is about to, or follows closely enough to lead at once.
@@ -62,6 +76,13 @@ pub(crate) struct View {
 impl View {
     /// What this node should do with a partition.
     pub(crate) fn role(&self, partition: PartitionId) -> Role {
+        if self.failed.contains(&partition) && !self.peers.is_empty() {
+            return Role::Rest;
+        }
+        // Left to others, if there are any.
+        if self.unfit.contains(&partition) && self.peers.values().any(|peer| peer.can_go_on(partition)) {
+            return Role::Follow;
+        }
         let assigned_to = |node: &String| self.assigned.get(node).is_some_and(|of| of.contains(&partition));
         let owner = self.owners.get(&partition);
         let hand_over_is_due = self.assigned_for >= HAND_OVER_MAX;
@@ -69,25 +90,26 @@ impl View {
             // From a node that is alive it is taken over once this one is close behind.
             let owner_goes_on = owner
                 .and_then(|owner| self.peers.get(owner))
-                .is_some_and(|owner| !owner.is_gone() && owner.leads.contains(&partition));
+                .is_some_and(|owner| !owner.is_out(partition) && owner.leads.contains(&partition));
             return if owner_goes_on && !self.is_close.contains(&partition) && !hand_over_is_due {
                 Role::Follow
             } else {
                 Role::Lead
             };
         }
+        let is_out = |node: &String| self.peers.get(node).is_some_and(|peer| peer.is_out(partition));
         let assignee = self.assigned.keys().find(|node| assigned_to(node));
-        let assignee_is_gone = assignee.is_none_or(|node| self.peers.get(node).is_some_and(Peer::is_gone));
+        let assignee_is_out = assignee.is_none_or(is_out);
         // Kept until the one that is to have it can go on without a pause.
         let can_go_on = assignee.and_then(|node| self.peers.get(node)).is_some_and(|peer| {
             hand_over_is_due || peer.leads.contains(&partition) || peer.follows_closely.contains(&partition)
         });
-        if self.leads.contains(&partition) && (assignee_is_gone || !can_go_on) {
+        if self.leads.contains(&partition) && (assignee_is_out || !can_go_on) {
             return Role::Lead;
         }
         let rank = self.rank(partition, assignee);
-        let owner_is_gone = owner.is_some_and(|owner| self.peers.get(owner).is_some_and(Peer::is_gone));
-        if rank == Some(0) && assignee_is_gone && owner_is_gone && self.is_close.contains(&partition) {
+        let owner_is_out = owner.is_some_and(is_out);
+        if rank == Some(0) && assignee_is_out && owner_is_out && self.is_close.contains(&partition) {
             return Role::Lead;
         }
         match rank {
@@ -102,9 +124,9 @@ impl View {
     /// few partitions change their standbys when a node comes or goes (rendezvous hashing).
     fn rank(&self, partition: PartitionId, assignee: Option<&String>) -> Option<usize> {
         let weight = |node: &String| Hash::of_parts(&[node.as_bytes(), &partition.0.to_be_bytes()]);
-        let is_gone = |node: &String| self.peers.get(node).is_some_and(Peer::is_gone);
+        let is_out = |node: &String| self.peers.get(node).is_some_and(|peer| peer.is_out(partition));
         let mut candidates: Vec<_> =
-            self.assigned.keys().filter(|node| Some(*node) != assignee && !is_gone(node)).collect();
+            self.assigned.keys().filter(|node| Some(*node) != assignee && !is_out(node)).collect();
         candidates.sort_by_key(|node| weight(node));
         candidates.iter().position(|node| **node == self.me)
     }
@@ -189,6 +211,38 @@ mod tests {
         let mut view = view("b", Some("b"), "a");
         view.peers.get_mut("a").unwrap().dead = true;
         assert_eq!(view.role(P), Role::Lead, "whether it is close behind or not: nobody else is there");
+    }
+
+    #[test]
+    fn a_node_that_is_not_fit_to_lead_is_replaced_and_leads_again_later() {
+        let standby = first_standby("a");
+        let mut other = view(&standby, Some("a"), "a");
+        other.is_close.insert(P);
+        other.peers.get_mut("a").unwrap().unfit.insert(P);
+        assert_eq!(other.role(P), Role::Lead, "its first standby does not wait for the group, which notices nothing");
+
+        let mut unfit = view("a", Some("a"), "a");
+        unfit.unfit.insert(P);
+        assert_eq!(unfit.role(P), Role::Lead, "nobody else can: better a node that says why it refuses");
+        unfit.peers.get_mut(&standby).unwrap().follows_closely.insert(P);
+        assert_eq!(unfit.role(P), Role::Follow);
+        unfit.peers.get_mut(&standby).unwrap().unfit.insert(P);
+        assert_eq!(unfit.role(P), Role::Lead, "not to another node that is not fit either");
+
+        // It is fit again: the group's word counts, as ever.
+        let mut fit = view("a", Some("a"), &standby);
+        fit.is_close.insert(P);
+        assert_eq!(fit.role(P), Role::Lead);
+    }
+
+    #[test]
+    fn a_partition_whose_store_has_failed_is_left_to_others() {
+        let mut failed = view("a", Some("a"), "a");
+        failed.failed.insert(P);
+        failed.unfit.insert(P);
+        assert_eq!(failed.role(P), Role::Rest);
+        failed.peers.clear();
+        assert_eq!(failed.role(P), Role::Lead, "who is alone says why it does not go on");
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl Door {
         call: &Call,
         mut request: DynamicMessage,
     ) -> Result<Bytes, CallError> {
-        self.check_disk()?;
+        self.check_fit()?;
         let domain = self.domain(domain)?;
         let tenant = self.tenant_of(domain, call, &text_field(&request, TENANT_ID))?;
         let id = command_id(&text_field(&request, COMMAND_ID))?;
@@ -78,14 +78,23 @@ impl Door {
         self.answer(method, domain, &tenant, id, outcome).await
     }
 
-    /// Refuses commands while the disk is nearly full.
-    pub(crate) fn check_disk(&self) -> Result<(), CallError> {
-        if !self.disk_nearly_full.load(Ordering::Relaxed) {
-            return Ok(());
+    /// Refuses commands while what would be acknowledged could be lost, and while the disk is nearly full.
+    pub(crate) fn check_fit(&self) -> Result<(), CallError> {
+        self.problem().map_or(Ok(()), Err)
+    }
+
+    /// Why this node takes no commands now, if it does not. A node of several that leads nothing, because the others have
+    /// taken over while its disk is nearly full, passes commands on.
+    pub(crate) fn problem(&self) -> Option<CallError> {
+        const RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(10);
+        if let Some(error) = self.wrong_settings.get() {
+            let message = format!("{error}; the command was not recorded; queries go on");
+            return Some(CallError::new(error.code(), message).retry_after(Some(RETRY_AFTER)));
         }
+        let leads = || self.node.partitions().iter().any(|partition| partition.role() == Role::Lead);
+        let is_nearly_full = self.disk_nearly_full.load(Ordering::Relaxed) && leads();
         let message = "the node's disk is nearly full; the command was not recorded; queries go on; make space";
-        let retry = Some(std::time::Duration::from_secs(10));
-        Err(CallError::new(codes::DISK_NEARLY_FULL, message).retry_after(retry))
+        is_nearly_full.then(|| CallError::new(codes::DISK_NEARLY_FULL, message).retry_after(Some(RETRY_AFTER)))
     }
 
     /// The tenant that a request is about. The platform's own domain has only one.

@@ -30,6 +30,7 @@ use crate::auth::Caller;
 use crate::cluster::Cluster;
 use crate::error::{CallError, codes};
 use crate::node_service::NodeService;
+use crate::settings_watch::WrongSettings;
 
 /// What every door shares.
 pub struct Door {
@@ -44,6 +45,8 @@ pub struct Door {
     pub(crate) limits: DoorLimits,
     /// Set while the disk is nearly full: queries go on, commands do not.
     pub(crate) disk_nearly_full: Arc<AtomicBool>,
+    /// Settings of the log's topics that would let it lose records: the same.
+    pub(crate) wrong_settings: WrongSettings,
 }
 
 /// Limits of a request.

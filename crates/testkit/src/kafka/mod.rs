@@ -1,25 +1,32 @@
-//! A real Apache Kafka broker for tests: KRaft, one node, on loopback, gone when it is dropped.
+//! A real Apache Kafka for tests: KRaft, one broker ([`Broker`]) or several ([`Brokers`]), gone when it is dropped.
 //!
 //! Two ways to get one. With the broker's jars (the folder in `DAYBOOK_KAFKA_LIBS`, which `make test` fills from Maven)
 //! and a Java runtime, a process of its own; else with a Docker daemon, the official image.
 
+mod brokers;
+mod properties;
+
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use daybook_log::{KafkaLog, KafkaOptions};
+use daybook_log::{KafkaLog, KafkaOptions, Replication};
 use tempfile::TempDir;
 
+pub use brokers::Brokers;
+use properties::Place;
+
+const LOOPBACK: &str = "127.0.0.1";
+const READY_WAIT_MAX: Duration = Duration::from_secs(180);
 const IMAGE: &str = "apache/kafka:4.1.1";
 
 /// A running broker.
 pub struct Broker {
     process: Process,
-    port: u16,
+    place: Place,
     folder: TempDir,
     java: Option<Java>,
 }
@@ -36,27 +43,36 @@ struct Java {
 }
 
 impl Broker {
-    /// Starts a broker and waits until it answers.
+    /// Starts a broker on loopback and waits until it answers.
     pub async fn start() -> Result<Self> {
+        Self::start_at(LOOPBACK).await
+    }
+
+    /// Starts a broker that listens on an address of this machine, and waits until it answers.
+    pub async fn start_at(host: &str) -> Result<Self> {
+        let place = Place::several(host, 1)?.remove(0);
+        let mut broker = Self::spawn(place)?;
+        broker.wait_until_ready().await?;
+        Ok(broker)
+    }
+
+    fn spawn(place: Place) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("daybook-kafka-").tempdir()?;
-        let (port, controller_port) = (free_port()?, free_port()?);
-        let mut broker = if let Some(libs) = libs() {
+        if let Some(libs) = libs() {
             let properties = folder.path().join("server.properties");
-            fs::write(&properties, server_properties(folder.path(), port, controller_port))?;
+            fs::write(&properties, place.properties(&data_folder(folder.path())))?;
             let java = Java { libs, properties };
             java.format()?;
             let process = Process::Java(java.start(folder.path())?);
-            Self { process, port, folder, java: Some(java) }
+            Ok(Self { process, place, folder, java: Some(java) })
         } else if docker_answers() {
-            let process = Process::Docker(start_container(port, controller_port)?);
-            Self { process, port, folder, java: None }
+            let process = Process::Docker(start_container(&place)?);
+            Ok(Self { process, place, folder, java: None })
         } else {
             bail!(
                 "no Kafka: neither the broker's jars (DAYBOOK_KAFKA_LIBS; `make test` fetches them) nor a Docker daemon"
             );
-        };
-        broker.wait_until_ready().await?;
-        Ok(broker)
+        }
     }
 
     /// One broker for all tests of a process, started when it is first asked for.
@@ -77,7 +93,7 @@ impl Broker {
 
     /// Where clients reach it.
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        self.place.address()
     }
 
     /// Where its data lies, if that is on this machine.
@@ -91,7 +107,7 @@ impl Broker {
             brokers: self.address(),
             name: name.to_owned(),
             partitions,
-            create_with_replication: Some(1),
+            create_with_replication: Some(Replication::Exactly(1)),
             min_insync_replicas: 1,
             connect_timeout: Duration::from_secs(10),
             properties: Default::default(),
@@ -108,7 +124,7 @@ impl Broker {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Stops the broker; its data stays.
+    /// Stops the broker as its machine would if it lost power: SIGKILL. Its data stays.
     pub fn stop(&mut self) {
         match std::mem::replace(&mut self.process, Process::Stopped) {
             Process::Java(mut child) => {
@@ -133,15 +149,9 @@ impl Broker {
 
     /// Ready means that a client can create a topic, not that the port is open.
     async fn wait_until_ready(&mut self) -> Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(180);
+        let deadline = Instant::now() + READY_WAIT_MAX;
         loop {
-            if let Process::Java(child) = &mut self.process
-                && let Some(status) = child.try_wait()?
-            {
-                let log = fs::read_to_string(self.folder.path().join("broker.log")).unwrap_or_default();
-                let tail = log.chars().rev().take(2_000).collect::<Vec<_>>().into_iter().rev().collect::<String>();
-                bail!("the broker ended with {status}: {tail}");
-            }
+            self.check_alive()?;
             let options = KafkaOptions { connect_timeout: Duration::from_secs(2), ..self.log_options("ready", 1) };
             match KafkaLog::open(options).await {
                 Ok(_) => return Ok(()),
@@ -149,6 +159,28 @@ impl Broker {
                 Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
             }
         }
+    }
+
+    /// An error if its process has ended by itself.
+    fn check_alive(&mut self) -> Result<()> {
+        if let Process::Java(child) = &mut self.process
+            && let Some(status) = child.try_wait()?
+        {
+            let log = fs::read_to_string(self.folder.path().join("broker.log")).unwrap_or_default();
+            let tail = log.chars().rev().take(2_000).collect::<Vec<_>>().into_iter().rev().collect::<String>();
+            bail!("the broker ended with {status}: {tail}");
+        }
+        Ok(())
+    }
+
+    /// Asks its process to end well, as an operator does, and waits for it.
+    fn shut_down(&mut self) -> Result<()> {
+        if let Process::Java(child) = &mut self.process {
+            Command::new("kill").args(["-TERM", &child.id().to_string()]).status()?;
+            child.wait()?;
+        }
+        self.process = Process::Stopped;
+        Ok(())
     }
 }
 
@@ -200,8 +232,9 @@ fn docker_answers() -> bool {
     asked.is_ok_and(|status| status.success())
 }
 
-fn start_container(port: u16, controller_port: u16) -> Result<String> {
-    let environment = server_properties(Path::new("/tmp/kraft"), port, controller_port)
+fn start_container(place: &Place) -> Result<String> {
+    let environment = place
+        .properties(Path::new("/tmp/kraft"))
         .lines()
         .filter_map(|line| line.split_once('='))
         .map(|(name, value)| format!("KAFKA_{}={value}", name.to_uppercase().replace('.', "_")))
@@ -220,32 +253,4 @@ fn start_container(port: u16, controller_port: u16) -> Result<String> {
 
 fn data_folder(folder: &Path) -> PathBuf {
     folder.join("data")
-}
-
-fn server_properties(folder: &Path, port: u16, controller_port: u16) -> String {
-    let data = data_folder(folder);
-    format!(
-        "process.roles=broker,controller\n\
-         node.id=1\n\
-         controller.quorum.voters=1@127.0.0.1:{controller_port}\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
-         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
-         controller.listener.names=CONTROLLER\n\
-         inter.broker.listener.name=PLAINTEXT\n\
-         log.dirs={}\n\
-         offsets.topic.replication.factor=1\n\
-         transaction.state.log.replication.factor=1\n\
-         transaction.state.log.min.isr=1\n\
-         share.coordinator.state.topic.replication.factor=1\n\
-         share.coordinator.state.topic.min.isr=1\n\
-         group.initial.rebalance.delay.ms=0\n\
-         log.cleaner.backoff.ms=200\n\
-         auto.create.topics.enable=false\n",
-        data.display()
-    )
-}
-
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
