@@ -7,19 +7,17 @@
 mod common;
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use daybook_log::EmbeddedLog;
 use daybook_rocks::Memory;
-use daybook_tests::requests::class;
 
 use common::Served;
-use common::load::{Asked, Caller, Random, compare_with_log, load, repeat_unanswered, token};
+use common::load::{Caller, Load, Random, Records, Tokens, compare_with_log};
 
 const KILLS: u64 = 50;
 const CALLERS: u64 = 8;
+const TENANT: &str = "demo";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_acknowledged_is_lost_and_nothing_is_decided_twice() {
@@ -28,38 +26,33 @@ async fn nothing_acknowledged_is_lost_and_nothing_is_decided_twice() {
     println!("DAYBOOK_KILL_SEED={seed} chooses the same moments again");
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let asked = Asked::default();
-    let counter = Arc::new(AtomicU64::new(0));
+    let load = Load::new(&[TENANT], Duration::ZERO);
 
     for round in 0..KILLS {
         let served = Served::start(&data, &[]);
-        let token = token(&data);
-        let caller = Caller::new(&served.address, &token);
+        let tokens = Tokens::of(&data, &[TENANT]);
+        let caller = Caller::new(&served.address, &tokens);
         if round == 0 {
-            caller.ask("class", class("mail", 1)).await;
-            // What `class` was told is not part of the load.
+            load.set_up(&caller).await;
         }
-        repeat_unanswered(&caller, &asked).await;
-        let stop = Arc::new(AtomicBool::new(false));
-        let load: Vec<_> = (0..CALLERS)
+        load.repeat_unanswered(&caller).await;
+        let callers: Vec<_> = (0..CALLERS)
             .map(|index| {
-                let (asked, stop, counter) = (Arc::clone(&asked), Arc::clone(&stop), Arc::clone(&counter));
-                let caller = Caller::new(&served.address, &token);
-                let random = Random(seed ^ (round * CALLERS + index + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-                tokio::spawn(load(caller, random, asked, stop, counter))
+                let caller = Caller::new(&served.address, &tokens);
+                load.run(caller, Random(seed ^ (round * CALLERS + index + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)))
             })
             .collect();
         let moment = Random(seed.wrapping_add(round)).below(150);
         tokio::time::sleep(Duration::from_millis(moment)).await;
         served.kill();
-        stop.store(true, Ordering::Relaxed);
-        for caller in load {
+        load.stop();
+        for caller in callers {
             caller.await.unwrap();
         }
     }
 
     let served = Served::start(&data, &[]);
-    repeat_unanswered(&Caller::new(&served.address, &token(&data)), &asked).await;
+    load.repeat_unanswered(&Caller::new(&served.address, &Tokens::of(&data, &[TENANT]))).await;
     // Row by row the same as a store that is folded from nothing, while the node goes on.
     served.text(&["replay", "rebuild", "--compare"]);
     served.stop();
@@ -68,11 +61,11 @@ async fn nothing_acknowledged_is_lost_and_nothing_is_decided_twice() {
         &["replay", "verify"],
     );
     assert!(verified.contains(" 0 came out differently"), "{verified}");
-    let asked = asked.lock().unwrap().clone();
+    load.check_history();
     let scratch = tempfile::tempdir().unwrap();
     let memory = Memory::new(8 << 20, 0);
     let log = EmbeddedLog::open_to_read(data.join("log"), scratch.path().join("reader"), &memory).unwrap();
-    let counted = compare_with_log(&log, &asked).await;
+    let counted = compare_with_log(&Records::of(&log).await, &load.asked());
     assert!(counted.accepted > KILLS && counted.rejected > 0, "the load was a load: {counted:?}");
     assert_eq!(counted.dropped, 0, "one node at a time leaves no record that does not count");
 }

@@ -3,6 +3,8 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod load;
+pub mod network;
+pub mod nodes;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -10,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// How long a start or a stop may take before a test gives up.
-const DEADLINE: Duration = Duration::from_secs(120);
+/// How long anything may take before a test gives up.
+pub const DEADLINE: Duration = Duration::from_secs(300);
 
 /// The program.
 pub fn daybook() -> Command {
@@ -39,10 +41,21 @@ impl Served {
 
     /// The same with more environment.
     pub fn start_in(data: &Path, environment: &[(&str, &str)], arguments: &[&str]) -> Self {
+        Self::try_start(daybook(), data, environment, arguments).unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// The same with the program given, `daybook()` or one that runs it; if it ends instead of getting ready, what it
+    /// said is the error.
+    pub fn try_start(
+        mut program: Command,
+        data: &Path,
+        environment: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> Result<Self, String> {
         let ready = data.with_extension("ready");
         let _ = std::fs::remove_file(&ready);
         let log = std::fs::OpenOptions::new().create(true).append(true).open(data.with_extension("log")).unwrap();
-        let mut child = daybook()
+        let mut child = program
             .args(["serve", "--dev", "--metrics", "127.0.0.1:0"])
             .args(if arguments.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] })
             .arg("--data-dir")
@@ -62,13 +75,13 @@ impl Served {
                 break text;
             }
             if let Some(status) = child.try_wait().unwrap() {
-                panic!("the node ended ({status}): {}", tail(data));
+                return Err(format!("the node ended ({status}): {}", tail(data)));
             }
             assert!(started.elapsed() < DEADLINE, "the node is not ready: {}", tail(data));
             std::thread::sleep(Duration::from_millis(2));
         };
         let ready: Value = serde_json::from_str(&text).unwrap();
-        Self { child, address: format!("http://{}", ready["address"].as_str().unwrap()), data: data.to_owned() }
+        Ok(Self { child, address: format!("http://{}", ready["address"].as_str().unwrap()), data: data.to_owned() })
     }
 
     /// Sends it a signal, by name.
