@@ -1,0 +1,203 @@
+//! `daybook hold`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::Kind;
+use crate::units;
+
+/// What a hold covers.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Scope")]
+pub(crate) struct ScopeArguments {
+    /// Items of this case; may be given several times
+    #[arg(long = "case", value_name = "CASE")]
+    pub(crate) cases: Vec<String>,
+    /// Items that concern this person or thing, in whatever role; may be given several times
+    #[arg(long = "entity", visible_alias = "custodian", value_name = "ADDRESS")]
+    pub(crate) entities: Vec<String>,
+    /// Items of this data category; may be given several times
+    #[arg(long = "category", value_name = "CATEGORY")]
+    pub(crate) categories: Vec<String>,
+    /// Items of this kind; may be given several times
+    #[arg(long = "kind", value_enum, value_name = "KIND")]
+    pub(crate) kinds: Vec<Kind>,
+    /// Items created at or after this time
+    #[arg(long, value_parser = units::time, value_name = "TIME")]
+    pub(crate) since: Option<prost_types::Timestamp>,
+    /// Items created before this time
+    #[arg(long, value_parser = units::time, value_name = "TIME")]
+    pub(crate) until: Option<prost_types::Timestamp>,
+    /// Every item of the tenant
+    #[arg(long)]
+    pub(crate) everything: bool,
+}
+
+/// Legal holds.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Hold {
+    /// Place a hold
+    Place {
+        /// Its id [default: made from the position of the command]
+        #[arg(long, value_name = "ID")]
+        id: Option<String>,
+        /// A short name
+        #[arg(long)]
+        name: String,
+        /// The matter it serves [default: the hold itself]
+        #[arg(long)]
+        matter: Option<String>,
+        /// Who answers for it [default: you]
+        #[arg(long)]
+        owner: Option<String>,
+        /// Why
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        scope: ScopeArguments,
+        /// It holds from this time on [default: now]
+        #[arg(long, value_parser = units::time, value_name = "TIME")]
+        start: Option<prost_types::Timestamp>,
+        /// It ends by itself at this time
+        #[arg(long, value_parser = units::time, value_name = "TIME")]
+        end: Option<prost_types::Timestamp>,
+        /// How long it goes on after an approved release [default: 30d]
+        #[arg(long, value_parser = units::duration, value_name = "DURATION")]
+        release_delay: Option<Duration>,
+        /// The same scope in another tenant as well; may be given several times
+        #[arg(long = "also-in", value_name = "TENANT")]
+        also_in: Vec<String>,
+    },
+    /// List holds
+    List {
+        /// Only in this state
+        #[arg(long, value_enum)]
+        state: Option<HoldState>,
+        /// Only of this matter
+        #[arg(long)]
+        matter: Option<String>,
+    },
+    /// Show one hold
+    Show {
+        /// The hold
+        id: String,
+    },
+    /// Count what a scope would match, without placing anything
+    Preview {
+        #[command(flatten)]
+        scope: ScopeArguments,
+    },
+    /// Change a hold's name, owner or reason
+    Update {
+        /// The hold
+        id: String,
+        /// New name
+        #[arg(long)]
+        name: Option<String>,
+        /// New owner
+        #[arg(long)]
+        owner: Option<String>,
+        /// New reason
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Change what a hold covers or when it ends; covering less needs a second person
+    Scope {
+        /// The hold
+        id: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        scope: ScopeArguments,
+        /// New end
+        #[arg(long, value_parser = units::time, value_name = "TIME", conflicts_with = "no_end")]
+        end: Option<prost_types::Timestamp>,
+        /// It has no end any more
+        #[arg(long)]
+        no_end: bool,
+        /// The same scope in this tenant as well, in place of those it stands in now; may be given several times
+        #[arg(long = "also-in", value_name = "TENANT")]
+        also_in: Vec<String>,
+    },
+    /// Ask for the release of a hold; a second person must approve it
+    Release {
+        /// The hold
+        id: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
+        /// How long it goes on after the approval [default: the hold's own]
+        #[arg(long, value_parser = units::duration, value_name = "DURATION")]
+        delay: Option<Duration>,
+    },
+    /// Approve the pending change of a hold, as a second person
+    Approve {
+        /// The hold
+        id: String,
+        /// The change [default: the one that waits, which is shown]
+        #[arg(long)]
+        change: Option<String>,
+        /// A note for the record
+        #[arg(long, default_value = "")]
+        comment: String,
+    },
+    /// Decline or withdraw the pending change of a hold
+    Decline {
+        /// The hold
+        id: String,
+        /// The change [default: the one that waits]
+        #[arg(long)]
+        change: Option<String>,
+        /// A note for the record
+        #[arg(long, default_value = "")]
+        comment: String,
+    },
+    /// Stop an approved release during its delay
+    CancelRelease {
+        /// The hold
+        id: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
+    },
+    /// Everything that happened, by hold, matter, item, actor or time
+    Audit {
+        /// Only of this hold
+        #[arg(long)]
+        hold: Option<String>,
+        /// Only of this matter
+        #[arg(long, conflicts_with = "hold")]
+        matter: Option<String>,
+        /// Only of this item
+        #[arg(long, conflicts_with_all = ["hold", "matter"])]
+        item: Option<String>,
+        /// Only what this principal did
+        #[arg(long, conflicts_with_all = ["hold", "matter", "item"])]
+        actor: Option<String>,
+        /// Only at or after this time
+        #[arg(long, value_parser = units::time, value_name = "TIME")]
+        since: Option<prost_types::Timestamp>,
+        /// Only before this time
+        #[arg(long, value_parser = units::time, value_name = "TIME")]
+        until: Option<prost_types::Timestamp>,
+        /// Write it to a file with everything that a third party needs to check it: `daybook log verify --export FILE`
+        #[arg(long, value_name = "FILE")]
+        export: Option<PathBuf>,
+    },
+}
+
+/// The state of a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HoldState {
+    /// Its start lies in the future
+    Scheduled,
+    /// It holds
+    Active,
+    /// It holds; its release is approved
+    Releasing,
+    /// It is over
+    Released,
+}
