@@ -1,5 +1,6 @@
 //! Commands that other programs put on inbox topics of a real broker.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
@@ -8,7 +9,7 @@ use daybook_proto::legal_hold::v1::*;
 use daybook_testkit::kafka::Broker;
 use daybook_tests::eventually;
 use daybook_tests::kafka_client::{KafkaClient, header, jars, python, run};
-use daybook_tests::node::{Home, Node, new_id, to_json};
+use daybook_tests::node::{Home, Node, PARTITIONS, new_id, to_json};
 use daybook_tests::people::{LEA, NORA, Person};
 use daybook_tests::requests::*;
 use daybook_tests::skipped::skipped;
@@ -236,6 +237,59 @@ mod kafka {
             assert_eq!(again["receipt"]["commandId"], known["receipt"]["commandId"], "{again}");
             assert_eq!(again["receipt"]["position"], known["receipt"]["position"], "{again}");
             assert_eq!(again["receipt"]["duplicate"], true, "{again}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn two_nodes_share_an_inbox_and_what_one_leaves_behind_the_other_decides() {
+        const HOLDS: usize = 240;
+        let (broker, name) = (Broker::shared().await.unwrap(), "inbox-two");
+        let client = KafkaClient::new(&broker);
+        client.create("inbox-two-out", 1).await;
+        let first = home(&broker, name).start().await;
+        let mut second = home(&broker, name);
+        second.config.node.id = "second".to_owned();
+        // Both trust the same tokens and open the same keys.
+        let (from, to) = (first.home.data().join("development"), second.data().join("development"));
+        std::fs::create_dir_all(&to).unwrap();
+        for file in std::fs::read_dir(from).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+        }
+        let second = second.start().await;
+        let token = format!("Bearer {}", first.token(&LEA));
+        for number in 0..HOLDS {
+            let id = number.to_string();
+            let headers = [
+                ("daybook-method", "legal_hold.PlaceHold"),
+                ("content-type", "application/json"),
+                ("authorization", token.as_str()),
+                ("daybook-reply-topic", "inbox-two-out"),
+                ("daybook-correlation-id", id.as_str()),
+            ];
+            let partition = u32::try_from(number).unwrap() % PARTITIONS;
+            client.put("inbox-two-in", partition, &headers, hold(&format!("h-{number}")).as_bytes()).await;
+        }
+        let answers = async || client.all("inbox-two-out", 0).await;
+        eventually("some are answered", async || (answers().await.len() > HOLDS / 8).then_some(())).await;
+        first.stop().await;
+        let by_number = eventually("all are answered", async || {
+            let mut by_number = BTreeMap::<String, Vec<Value>>::new();
+            for answer in answers().await {
+                assert_eq!(header(&answer, "daybook-status"), Some("OK"), "{:?}", json(&answer));
+                let number = header(&answer, "daybook-correlation-id").unwrap().to_owned();
+                by_number.entry(number).or_default().push(json(&answer)["receipt"]["position"].clone());
+            }
+            (by_number.len() == HOLDS).then_some(by_number)
+        })
+        .await;
+        for (number, positions) in by_number {
+            assert!(
+                positions.iter().all(|position| *position == positions[0]),
+                "{number}: decided once: {positions:?}"
+            );
+            let found: GetHoldResponse = second.ask(&LEA, &get_hold(&format!("h-{number}"))).await;
+            assert_eq!(found.hold.unwrap().hold_id, format!("h-{number}"));
         }
     }
 
