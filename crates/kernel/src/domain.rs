@@ -60,6 +60,7 @@ pub struct PolicyInForce<'a> {
 
 impl<'a> Context<'a> {
     /// A context for deciding one command.
+    #[expect(clippy::too_many_arguments, reason = "one for each thing that a decision may depend on")]
     pub fn new(
         now: Timestamp,
         position: Position,

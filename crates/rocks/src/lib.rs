@@ -14,6 +14,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod unlogged;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +24,8 @@ use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, BoundColumnFamily, Cache, ColumnFamilyDescriptor, DBCompressionType,
     DBRecoveryMode, LogLevel, Options, WriteBufferManager,
 };
+
+pub use unlogged::write_unlogged;
 
 pub use rocksdb::{self, DBPinnableSlice, Direction, IteratorMode, ReadOptions, Snapshot, WriteBatch, WriteOptions};
 

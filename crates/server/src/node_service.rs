@@ -15,7 +15,7 @@ use daybook_log::Log;
 use daybook_proto::cluster::v1::NodePartition;
 use daybook_proto::log::v1::decision::Outcome as Decided;
 use daybook_proto::node::v1;
-use daybook_runtime::{Partition, PartitionState, PartitionStatus, Role};
+use daybook_runtime::{Partition, PartitionState, PartitionStatus, ReadError, Role};
 use futures_util::future::join_all;
 use prost::Message;
 use prost_reflect::DynamicMessage;
@@ -223,7 +223,7 @@ impl NodeService {
         let mut projections = Vec::new();
         for partition in door.node.partitions() {
             for projection in partition.store().projections() {
-                let rows = partition.store().estimated_rows(projection.id).map_err(daybook_runtime::ReadError::from)?;
+                let rows = partition.store().estimated_rows(projection.id).map_err(ReadError::from)?;
                 projections.push(v1::ProjectionStatus {
                     projection: projection.name,
                     partition: partition.id().0,
@@ -324,11 +324,11 @@ fn cluster_node((node_id, seen): (String, Seen)) -> v1::ClusterNode {
 
 /// The highest feature level that a partition of this node has reached.
 fn feature_level(door: &Door) -> Result<FeatureLevel, CallError> {
-    let levels =
-        door.node.partitions().iter().map(|partition| partition.read(|state, _| governance::feature_level(state)));
     let mut highest = FeatureLevel(0);
-    for level in levels {
-        highest = highest.max(level??);
+    for partition in door.node.partitions() {
+        // Of a store that nothing was applied to yet as well.
+        let level = governance::feature_level(&*partition.store().live()).map_err(ReadError::from)?;
+        highest = highest.max(level);
     }
     Ok(highest)
 }

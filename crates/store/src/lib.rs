@@ -26,7 +26,7 @@ use daybook_kernel::id::{Epoch, Offset, PartitionId};
 use daybook_kernel::state::{ProjectionId, Read, WriteSet};
 use daybook_kernel::time::Timestamp;
 use daybook_proto::system::v1::HeadRow;
-use daybook_rocks::{Db, Family, Memory, ReadOptions, RocksError, Spec, Wal, WriteBatch, WriteOptions, family};
+use daybook_rocks::{Db, Family, Memory, ReadOptions, RocksError, Spec, Wal, WriteBatch, family, write_unlogged};
 use prost::Message;
 
 pub use building::RocksBuilding;
@@ -219,11 +219,9 @@ impl Store for RocksStore {
     }
 }
 
-/// Writes a batch without a write-ahead log.
+/// Writes a batch without a write-ahead log: the log is it.
 fn write(db: &Db, batch: WriteBatch) -> Result<(), StoreError> {
-    let mut options = WriteOptions::default();
-    options.disable_wal(true);
-    Ok(db.write_opt(batch, &options).map_err(RocksError::from)?)
+    Ok(write_unlogged(db, batch)?)
 }
 
 fn put_meta(db: &Db, key: &[u8], value: &[u8]) -> Result<(), StoreError> {

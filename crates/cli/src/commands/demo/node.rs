@@ -32,7 +32,7 @@ impl DemoNode {
     /// go with it.
     pub(crate) async fn find_or_start(global: &Global, log: Option<&str>, folder: &Path) -> Outcome<Self> {
         let config = global.config()?;
-        let tenant = format!("demo-{}", Timestamp::now().strftime("%Y%m%d-%H%M%S"));
+        let tenant = format!("demo-{}", Timestamp::now().strftime("%Y%m%d-%H%M%S-%3f"));
         let mut node = Self {
             global: global.clone(),
             own: None,
