@@ -10,8 +10,10 @@ use rocksdb::{ErrorKind, WriteBatch, WriteOptions, properties};
 
 use crate::{Db, RocksError};
 
-/// How long a write waits after something could not be written in the background.
-const WAIT_MAX: Duration = Duration::from_secs(1);
+/// How long a write waits after something could not be written in the background, and how long in any case: RocksDB does
+/// not count every failure for want of space.
+const WAIT_AFTER_FAILURE_MAX: Duration = Duration::from_secs(1);
+const WAIT_MAX: Duration = Duration::from_secs(8);
 /// The first wait of a write that cannot be taken now, and the longest. Each is twice as long as the one before: RocksDB
 /// puts an attempt that it does not take on the account of the next one.
 const WAIT_FIRST: Duration = Duration::from_millis(1);
@@ -34,7 +36,7 @@ pub fn write_unlogged(db: &Db, batch: WriteBatch) -> Result<(), RocksError> {
             done => return Ok(done?),
         }
         let has_failed = db.property_int_value(properties::BACKGROUND_ERRORS)?.is_some_and(|errors| errors > 0);
-        if has_failed && started.elapsed() >= WAIT_MAX {
+        if started.elapsed() >= if has_failed { WAIT_AFTER_FAILURE_MAX } else { WAIT_MAX } {
             let what = "what was written before does not get to the disk, so that nothing more can be written";
             return Err(RocksError::Full(what.to_owned()));
         }

@@ -108,7 +108,8 @@ impl View {
             return Role::Lead;
         }
         let rank = self.rank(partition, assignee);
-        let owner_is_out = owner.is_some_and(is_out);
+        // Who gave it up for one that then could not take it has it back.
+        let owner_is_out = owner.is_some_and(|owner| *owner == self.me || is_out(owner));
         if rank == Some(0) && assignee_is_out && owner_is_out && self.is_close.contains(&partition) {
             return Role::Lead;
         }
