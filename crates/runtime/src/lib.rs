@@ -38,7 +38,7 @@ pub use clock::{Clock, SystemClock};
 pub use effect::{EffectFailed, EffectHandler, EffectHandlers, RequestedEffect};
 pub use error::{ReadError, SubmitError, codes};
 pub use node::{Node, NodeOptions};
-pub use partition::{Partition, Rebuilt};
+pub use partition::{Broken, Partition, Rebuilt};
 pub use peers::{NoPeers, Peers};
 pub use routes::{Owner, Routes};
 pub use status::{PartitionState, PartitionStatus};

@@ -24,7 +24,7 @@ use crate::assignment::{Orders, Role, Roles};
 use crate::clock::Clock;
 use crate::effect::{EffectFailed, EffectHandler, EffectHandlers, RequestedEffect};
 use crate::error::SubmitError;
-use crate::partition::{Partition, Parts};
+use crate::partition::{Broken, Partition, Parts};
 use crate::peers::Peers;
 use crate::routes::Routes;
 use crate::status::PartitionState;
@@ -217,15 +217,17 @@ impl Node {
 
     /// What a partition said that met a feature level which this release does not understand.
     pub fn outdated(&self) -> Option<String> {
-        let outdated = self.partitions().iter().find(|partition| partition.broken().get() == Some(RELEASE_TOO_OLD))?;
-        Some(format!("partition {}: {}", outdated.id(), outdated.state().get().1))
+        self.partitions().iter().find_map(|partition| {
+            let broken = partition.broken().get().filter(is_too_old)?;
+            Some(format!("partition {}: {broken}", partition.id()))
+        })
     }
 
     /// Waits until [`Node::outdated`] has an answer.
     pub async fn until_outdated(&self) -> String {
         let outdated = |partition: &Arc<Partition>| {
             let partition = Arc::clone(partition);
-            async move { partition.broken().wait_for(|code| *code == Some(RELEASE_TOO_OLD)).await }.boxed()
+            async move { partition.broken().wait_for(|broken| broken.as_ref().is_some_and(is_too_old)).await }.boxed()
         };
         let all: Vec<_> = self.partitions().iter().map(outdated).collect();
         if !all.is_empty() {
@@ -265,6 +267,10 @@ impl Drop for Node {
     fn drop(&mut self) {
         self.stop.set(true);
     }
+}
+
+fn is_too_old(broken: &Broken) -> bool {
+    broken.code == RELEASE_TOO_OLD
 }
 
 /// A command with where it belongs.

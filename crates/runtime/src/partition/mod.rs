@@ -16,8 +16,9 @@ mod own_commands;
 mod rebuild;
 mod term;
 
+use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -69,13 +70,11 @@ pub struct Partition {
     /// What the partition is doing, with the reason where it needs one.
     state: Watched<(PartitionState, String)>,
     /// Why it stopped for good.
-    broken: Watched<Option<Code>>,
+    broken: Watched<Option<Broken>>,
     /// The first command that is not applied.
     applied: Watched<Offset>,
     progress: Mutex<Progress>,
     dropped: AtomicU64,
-    /// It has stopped because of its store, which other nodes do not share.
-    failed_here: AtomicBool,
     swaps: mpsc::Sender<SwapRequest>,
 }
 
@@ -123,7 +122,6 @@ impl Partition {
             applied: Watched::new(parts.head.next_command),
             progress: Mutex::new(Progress { head: parts.head, applied_at }),
             dropped: AtomicU64::new(0),
-            failed_here: AtomicBool::new(false),
             swaps,
         };
         partition.learn_route();
@@ -217,7 +215,7 @@ impl Partition {
 
     /// Whether it has stopped for good because of its store. Another node, with a store of its own, may go on.
     pub fn has_failed_here(&self) -> bool {
-        self.failed_here.load(Ordering::Relaxed)
+        self.broken.get().is_some_and(|broken| broken.only_here)
     }
 
     /// Waits until the partition takes commands; not for long, and not at all when another node is to lead it.
@@ -345,7 +343,7 @@ impl Partition {
     }
 
     /// Why the partition stopped for good, if it did.
-    pub fn broken(&self) -> &Watched<Option<Code>> {
+    pub fn broken(&self) -> &Watched<Option<Broken>> {
         &self.broken
     }
 
@@ -387,9 +385,17 @@ impl Partition {
 
 /// Why a partition stops for good.
 #[derive(Debug, Clone)]
-pub(crate) struct Broken {
-    pub(crate) code: Code,
-    pub(crate) detail: String,
+pub struct Broken {
+    /// The stable code.
+    pub code: Code,
+    /// What happened, what was kept, what to do.
+    pub detail: String,
     /// The reason is this node's store. What other nodes have is not touched by it.
-    pub(crate) only_here: bool,
+    pub only_here: bool,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.detail)
+    }
 }

@@ -1,7 +1,6 @@
 //! The life of a partition: terms, one after the other, until the node stops or going on would not be safe.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use daybook_kernel::chain::Head;
@@ -90,10 +89,10 @@ impl Partition {
                 Ended::Unavailable(why) => self.set_state(PartitionState::Waiting, why),
                 Ended::Broken(broken) => {
                     tracing::error!(partition = self.id.0, code = broken.code.name, broken.detail, "partition stopped");
-                    self.set_state(PartitionState::Broken, format!("{}: {}", broken.code, broken.detail));
-                    self.broken.set(Some(broken.code));
+                    // First why: whoever the state wakes up must know whether another node can be asked.
+                    self.broken.set(Some(broken.clone()));
+                    self.set_state(PartitionState::Broken, broken.to_string());
                     if broken.only_here {
-                        self.failed_here.store(true, Ordering::Relaxed);
                         // Whoever waits here can ask the node that takes over.
                         self.waiters.give_up();
                     }
