@@ -86,11 +86,12 @@ impl View {
         let assigned_to = |node: &String| self.assigned.get(node).is_some_and(|of| of.contains(&partition));
         let owner = self.owners.get(&partition);
         let hand_over_is_due = self.assigned_for >= HAND_OVER_MAX;
+        // Another node, which is alive and has not given it up.
+        let owner_goes_on = owner
+            .and_then(|owner| self.peers.get(owner))
+            .is_some_and(|owner| !owner.is_out(partition) && owner.leads.contains(&partition));
         if assigned_to(&self.me) {
             // From a node that is alive it is taken over once this one is close behind.
-            let owner_goes_on = owner
-                .and_then(|owner| self.peers.get(owner))
-                .is_some_and(|owner| !owner.is_out(partition) && owner.leads.contains(&partition));
             return if owner_goes_on && !self.is_close.contains(&partition) && !hand_over_is_due {
                 Role::Follow
             } else {
@@ -108,9 +109,9 @@ impl View {
             return Role::Lead;
         }
         let rank = self.rank(partition, assignee);
-        // Who gave it up for one that then could not take it has it back.
-        let owner_is_out = owner.is_some_and(|owner| *owner == self.me || is_out(owner));
-        if rank == Some(0) && assignee_is_out && owner_is_out && self.is_close.contains(&partition) {
+        // Also when the owner has given it up for one that then could not take it.
+        let is_left = owner.is_some() && !owner_goes_on && assignee_is_out;
+        if rank == Some(0) && is_left && self.is_close.contains(&partition) {
             return Role::Lead;
         }
         match rank {
@@ -234,6 +235,23 @@ mod tests {
         let mut fit = view("a", Some("a"), &standby);
         fit.is_close.insert(P);
         assert_eq!(fit.role(P), Role::Lead);
+    }
+
+    #[test]
+    fn what_was_given_up_for_a_node_that_then_cannot_take_it_is_led_by_its_first_standby() {
+        let role = |me: &str| {
+            let mut view = view(me, Some("b"), "a");
+            // The owner has given it up, and both that are left are close to its end.
+            view.leads.clear();
+            view.is_close.insert(P);
+            if let Some(owner) = view.peers.get_mut("a") {
+                owner.leads.clear();
+            }
+            view.peers.get_mut("b").unwrap().unfit.insert(P);
+            view.role(P)
+        };
+        let leads: Vec<_> = ["a", "c"].into_iter().filter(|me| role(me) == Role::Lead).collect();
+        assert_eq!(leads, [first_standby("b").as_str()], "one of them, whether it had it before or not");
     }
 
     #[test]
