@@ -123,6 +123,12 @@ impl CallError {
         Self::new(codes::REQUEST_TOO_LARGE, message)
     }
 
+    /// A request that was not sealed. Nothing is written down before it is: once there are keys again, it may be sent again.
+    pub(crate) fn not_sealed(error: PrivacyError) -> Self {
+        let is_for_later = matches!(error, PrivacyError::Unavailable(_));
+        Self::from(error).retry_after(is_for_later.then_some(Duration::from_secs(1)))
+    }
+
     /// Says when trying again makes sense.
     #[must_use]
     pub fn retry_after(mut self, delay: Option<Duration>) -> Self {
@@ -286,6 +292,17 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn what_was_not_sealed_for_want_of_the_key_ring_may_be_sent_again() {
+        let retry = |error| {
+            let details = CallError::not_sealed(error).to_grpc().get_error_details();
+            details.retry_info().and_then(|info| info.retry_delay)
+        };
+        let unavailable = PrivacyError::Unavailable("the brokers do not answer".to_owned());
+        assert_eq!(retry(unavailable), Some(Duration::from_secs(1)));
+        assert_eq!(retry(PrivacyError::Destroyed { key_id: "a".to_owned() }), None, "it will not come back");
+    }
 
     #[test]
     fn every_code_is_declared_once_and_has_a_page_that_helps() {

@@ -51,10 +51,10 @@ impl Door {
                 // Sent again after its item was deleted: the first answer stands.
                 return match self.find(&tenant, id).await? {
                     Some(outcome) => self.answer(method, domain, &tenant, id, outcome).await,
-                    None => Err(error.into()),
+                    None => Err(CallError::not_sealed(error)),
                 };
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(CallError::not_sealed(error)),
         }
         self.check_size(&request)?;
         let payload = Bytes::from(request.encode_to_vec());

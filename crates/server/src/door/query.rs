@@ -47,7 +47,7 @@ impl Door {
         let missing = || CallError::new(codes::METHOD_UNKNOWN, "there is no such query");
         let entry = domain.queries.get(query).ok_or_else(missing)?;
         let tenant = self.tenant_of(domain, call, &text_field(&request, TENANT_ID))?;
-        self.sealer.seal(&mut request, &tenant, SealMode::PseudonymsOnly).await?;
+        self.sealer.seal(&mut request, &tenant, SealMode::PseudonymsOnly).await.map_err(CallError::not_sealed)?;
         let asked = self.asked(domain, query, call.caller.clone(), tenant, &request)?;
         let (method, started) = (entry.method, self.node.now());
         loop {

@@ -193,6 +193,10 @@ impl Drop for Broker {
 impl Java {
     fn command(&self, class: &str) -> Command {
         let mut command = Command::new("java");
+        // A broker that is killed leaves its temporary files behind: in its folder they go with it.
+        if let Some(folder) = self.properties.parent() {
+            command.arg(format!("-Djava.io.tmpdir={}", folder.display()));
+        }
         command.args(["-Xmx512m", "-XX:+UseSerialGC", "-cp"]).arg(self.libs.join("*")).arg(class);
         command
     }
