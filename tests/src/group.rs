@@ -4,23 +4,9 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use daybook_kernel::id::PartitionId;
-use daybook_log::{KafkaOptions, Replication};
-
-/// Options for a log on brokers of a test.
-pub fn options(brokers: &str, name: &str, partitions: u32) -> KafkaOptions {
-    KafkaOptions {
-        brokers: brokers.to_owned(),
-        name: name.to_owned(),
-        partitions,
-        create_with_replication: Some(Replication::Exactly(1)),
-        min_insync_replicas: 1,
-        connect_timeout: Duration::from_secs(10),
-        properties: Default::default(),
-    }
-}
+use daybook_log::KafkaOptions;
 
 /// A process that is a member of a group. It is killed when it is dropped.
 pub struct Process {

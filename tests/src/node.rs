@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::Bytes;
 use daybook_kernel::hash::Hash;
 use daybook_kernel::id::CommandId;
 use daybook_kernel::state::{ProjectionId, Read, digest};
@@ -15,13 +15,13 @@ use daybook_proto::node::v1::{
 };
 use daybook_server::auth::development::{DevelopmentKey, TokenRequest};
 use daybook_server::config::Config;
+use daybook_server::http::AsBytes;
 use daybook_server::serve::{Running, StartError};
 use prost::{Message, Name};
 use prost_reflect::{DynamicMessage, SerializeOptions};
 use serde_json::Value;
 use tempfile::TempDir;
 use tonic::Status;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, Endpoint};
 
@@ -407,43 +407,5 @@ pub fn path_of_method(method: &str) -> String {
     match found.next() {
         Some(service) => format!("/{}/{method}", service.full_name()),
         None => format!("/daybook.legal_hold.v1.LegalHoldService/{method}"),
-    }
-}
-
-/// Messages as they are.
-#[derive(Debug, Clone, Copy, Default)]
-struct AsBytes;
-
-impl Codec for AsBytes {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        *self
-    }
-
-    fn decoder(&mut self) -> Self {
-        *self
-    }
-}
-
-impl Encoder for AsBytes {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, message: Bytes, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        to.put(message);
-        Ok(())
-    }
-}
-
-impl Decoder for AsBytes {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(from.copy_to_bytes(from.remaining())))
     }
 }

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use daybook_kernel::id::PartitionId;
 use daybook_log::{KafkaLog, KafkaOptions, Member, Membership};
 use daybook_testkit::kafka::Broker;
-use daybook_tests::group::{Process, options};
+use daybook_tests::group::Process;
 
 const PARTITIONS: u32 = 8;
 
 /// The options of a new log of its own.
 async fn log(broker: &Broker, name: &str) -> KafkaOptions {
-    let options = options(&broker.address(), name, PARTITIONS);
+    let options = broker.log_options(name, PARTITIONS);
     KafkaLog::open(options.clone()).await.unwrap();
     options
 }
@@ -215,7 +215,7 @@ mod kafka {
     async fn settings_of_the_group_cannot_be_configured() {
         let broker = Broker::shared().await.unwrap();
         for setting in ["session.timeout.ms", "partition.assignment.strategy", "group.protocol"] {
-            let mut options = options(&broker.address(), "fixed", PARTITIONS);
+            let mut options = broker.log_options("fixed", PARTITIONS);
             options.properties.insert(setting.to_owned(), "1".to_owned());
             let refused = Membership::join(&options, "node", "address").map(|_| ()).unwrap_err();
             assert!(refused.to_string().contains(setting), "{refused}");

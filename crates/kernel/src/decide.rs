@@ -85,6 +85,11 @@ impl Decider {
         Self { understands: newest, ..self }
     }
 
+    /// The newest feature level that this release understands.
+    pub fn understands(&self) -> FeatureLevel {
+        self.understands
+    }
+
     /// Whether this release may read on in a state: it must understand the feature level that was reached.
     ///
     /// # Errors

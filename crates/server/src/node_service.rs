@@ -32,7 +32,6 @@ use crate::snapshots::Keeper;
 pub struct NodeService {
     pub(crate) node_id: String,
     pub(crate) development: bool,
-    pub(crate) understands: FeatureLevel,
     /// Absent when snapshots are off.
     pub(crate) snapshots: Option<Arc<Keeper>>,
     pub(crate) data_dir: PathBuf,
@@ -117,7 +116,7 @@ impl NodeService {
             disk_free_bytes: free_bytes(&self.data_dir).unwrap_or_default(),
             nodes: peers.into_iter().map(cluster_node).collect(),
             feature_level: feature_level(door)?.0,
-            newest_feature_level: self.understands.0,
+            newest_feature_level: self.decider.understands().0,
             refuses_commands,
         })
     }

@@ -224,7 +224,6 @@ impl Running {
         let node_service = NodeService {
             node_id: config.node.id.clone(),
             development: config.node.development,
-            understands: config.node.understands,
             snapshots: keeper.clone(),
             data_dir,
             started_at,

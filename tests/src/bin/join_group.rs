@@ -2,7 +2,7 @@
 //! that it is given, prints what it is assigned whenever that changes, and leaves when its input ends.
 
 use daybook_log::Membership;
-use daybook_tests::group::options;
+use daybook_testkit::kafka::log_options;
 use tokio::io::AsyncReadExt;
 
 #[tokio::main(flavor = "current_thread")]
@@ -11,7 +11,7 @@ async fn main() {
     let [brokers, name, partitions, node_id, address] = &arguments[..] else {
         panic!("arguments: brokers, log name, number of partitions, node id, address");
     };
-    let options = options(brokers, name, partitions.parse().expect("a number"));
+    let options = log_options(brokers, name, partitions.parse().expect("a number"));
     let membership = Membership::join(&options, node_id, address).expect("a member");
     let mut assigned = membership.assigned();
     let mut input = tokio::io::stdin();

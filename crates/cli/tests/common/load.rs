@@ -13,14 +13,14 @@ use daybook_log::{Log, Topic};
 use daybook_proto::legal_hold::v1::{self, GetHoldRequest, GetHoldResponse, HoldState, SetRetentionClassRequest};
 use daybook_proto::log::v1::{self as log_v1, CommandRecord, Decision, decision::Outcome};
 use daybook_server::auth::development::{DevelopmentKey, TokenRequest};
+use daybook_server::http::AsBytes;
 use daybook_testkit::history::holds::{Answer, Holds, Op, Stands};
 use daybook_testkit::history::{Call, Recorded, Recorder, Session, check};
 use daybook_tests::node::path_of;
 use daybook_tests::requests::{approve, class, dispose, get_hold, item, on, place, release};
-use prost::bytes::{Buf, BufMut, Bytes};
+use prost::bytes::Bytes;
 use prost::{Message, Name};
-use tonic::Status;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
 use tonic_types::StatusExt;
 
@@ -413,7 +413,15 @@ impl Caller {
                 }
                 // It may have been decided: whoever wants to know asks again, under the same id.
                 (Some(info), None) if info.reason == "OUTCOME_UNKNOWN" => {}
-                (Some(info), None) => return Some((Told::Rejected(info.reason.clone()), Bytes::new())),
+                (Some(info), None) => {
+                    let message = status.message();
+                    assert!(
+                        is_decision(status.code()),
+                        "neither decided nor to be asked again: {}: {message}",
+                        info.reason
+                    );
+                    return Some((Told::Rejected(info.reason.clone()), Bytes::new()));
+                }
                 // The same command, under the same id: it may have been decided.
                 (None, _) if self.turn_to_the_next().await => {}
                 (None, _) => return None,
@@ -422,42 +430,10 @@ impl Caller {
     }
 }
 
-/// Passes messages through as they are encoded.
-#[derive(Clone, Copy)]
-struct AsBytes;
-
-impl Codec for AsBytes {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        *self
-    }
-
-    fn decoder(&mut self) -> Self {
-        *self
-    }
-}
-
-impl Encoder for AsBytes {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, message: Bytes, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        to.put(message);
-        Ok(())
-    }
-}
-
-impl Decoder for AsBytes {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(from.copy_to_bytes(from.remaining())))
-    }
+/// Whether a refusal says something of the request, and not of the node or of what it needs.
+fn is_decision(code: Code) -> bool {
+    use Code::{DataLoss, DeadlineExceeded, Internal, ResourceExhausted, Unavailable, Unknown};
+    !matches!(code, DataLoss | DeadlineExceeded | Internal | ResourceExhausted | Unavailable | Unknown)
 }
 
 /// Every record of a log, however much of it is trimmed later.

@@ -45,7 +45,7 @@ impl Door {
         let here = NodeRelease {
             node_id: self.node.id().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            newest_feature_level: self.node_service.understands.0,
+            newest_feature_level: self.node_service.decider().understands().0,
         };
         let mut nodes: Vec<_> = others.chain([here]).collect();
         nodes.sort_by(|a, b| a.node_id.cmp(&b.node_id));

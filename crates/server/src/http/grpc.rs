@@ -85,7 +85,7 @@ fn timeout(headers: &HeaderMap) -> Option<Duration> {
 
 /// Messages as they are.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct AsBytes;
+pub struct AsBytes;
 
 impl Codec for AsBytes {
     type Encode = Bytes;

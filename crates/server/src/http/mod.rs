@@ -24,7 +24,7 @@ use crate::cluster;
 use crate::door::{Call, Door, Method, Methods};
 use crate::error::{CallError, codes};
 
-pub(crate) use grpc::AsBytes;
+pub use grpc::AsBytes;
 pub(crate) use json::error_body;
 pub use json::{NotRead, read_get};
 pub use tls::server_config as tls_server_config;

@@ -23,6 +23,19 @@ const LOOPBACK: &str = "127.0.0.1";
 const READY_WAIT_MAX: Duration = Duration::from_secs(180);
 const IMAGE: &str = "apache/kafka:4.1.1";
 
+/// Options for a log on one broker.
+pub fn log_options(brokers: &str, name: &str, partitions: u32) -> KafkaOptions {
+    KafkaOptions {
+        brokers: brokers.to_owned(),
+        name: name.to_owned(),
+        partitions,
+        create_with_replication: Some(Replication::Exactly(1)),
+        min_insync_replicas: 1,
+        connect_timeout: Duration::from_secs(10),
+        properties: Default::default(),
+    }
+}
+
 /// A running broker.
 pub struct Broker {
     process: Process,
@@ -103,15 +116,7 @@ impl Broker {
 
     /// Options for a log on this broker.
     pub fn log_options(&self, name: &str, partitions: u32) -> KafkaOptions {
-        KafkaOptions {
-            brokers: self.address(),
-            name: name.to_owned(),
-            partitions,
-            create_with_replication: Some(Replication::Exactly(1)),
-            min_insync_replicas: 1,
-            connect_timeout: Duration::from_secs(10),
-            properties: Default::default(),
-        }
+        log_options(&self.address(), name, partitions)
     }
 
     /// Runs one of Kafka's own command-line tools, by its main class, against this broker.
