@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use daybook_log::{EmbeddedLog, EmbeddedOptions, KafkaLog, Log, LogError, MemoryLog, Recovery};
+use daybook_log::{EmbeddedLog, EmbeddedOptions, KafkaLog, Log, LogError, MemoryLog, Recovery, Replication};
 use daybook_rocks::Memory;
 use daybook_testkit::kafka::Broker;
 use daybook_testkit::log_conformance::Logs;
@@ -137,6 +137,21 @@ mod kafka_settings {
         options.create_with_replication = None;
         let refused = KafkaLog::open(options).await.map(|_| ());
         assert!(matches!(refused, Err(LogError::WrongSettings { .. })), "{refused:?}");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn topics_are_not_created_on_fewer_brokers_than_may_lose_one() {
+        let broker = Broker::shared().await.unwrap();
+        let mut options = broker.log_options("too-few", 1);
+        options.create_with_replication = Some(Replication::ByBrokers);
+        options.min_insync_replicas = 2;
+        options.connect_timeout = std::time::Duration::from_secs(1);
+        let refused = KafkaLog::open(options.clone()).await.map(|_| ()).unwrap_err();
+        let LogError::Unavailable { what } = &refused else { panic!("{refused}") };
+        assert!(what.contains("must be on 3 brokers") && what.contains("log.kafka_replication"), "{what}");
+        options.create_with_replication = None;
+        let absent = KafkaLog::open(options).await.map(|_| ());
+        assert!(matches!(absent, Err(LogError::WrongSettings { .. })), "it was not created: {absent:?}");
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -180,8 +180,8 @@ pub struct LogConfig {
     /// Embedded: what to do about damage in the write-ahead log: "strict" refuses to start, "truncate" drops what
     /// follows the damage, which may have been acknowledged.
     pub recovery: String,
-    /// Kafka: replication factor of topics that the node creates. -1: as many as there are brokers, three at most. 0: it
-    /// creates none.
+    /// Kafka: replication factor of topics that the node creates. -1: as many as there are brokers, three at most, but one
+    /// more than kafka_min_insync_replicas where that is above 1. 0: it creates none.
     pub kafka_replication: i16,
     /// Kafka: the least min.insync.replicas that the topics may have. Those that the node creates on three brokers or more
     /// have it above half of their replication factor.

@@ -72,7 +72,8 @@ pub struct KafkaOptions {
 /// How many brokers hold each record of a topic that is created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replication {
-    /// As many as there are, three at most: then any one of them can be lost.
+    /// As many as there are, three at most, but always one more than must have a record when those are several: then any
+    /// one of them can be lost.
     ByBrokers,
     /// So many. Without as many brokers, nothing is created.
     Exactly(u16),

@@ -1,6 +1,7 @@
 //! Topics that keep what they must keep: created so, and refused if they are otherwise.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigEntry, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -11,6 +12,9 @@ use crate::LogError;
 
 /// Creates topics and reads their settings.
 pub(super) type Admin = Arc<AdminClient<DefaultClientContext>>;
+
+/// How long brokers that are missing are given before they are counted again.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// How a topic must be.
 pub(super) struct TopicSpec {
@@ -82,11 +86,7 @@ fn thousandths(text: &str) -> Option<u64> {
 
 /// Creates the topics if they are missing and that is wanted, then checks them.
 pub(super) async fn check(admin: &Admin, options: &KafkaOptions, specs: &[TopicSpec]) -> Result<(), LogError> {
-    let names: Vec<_> = specs.iter().map(|spec| spec.name.clone()).collect();
-    let (asking, of) = (Arc::clone(admin), options.clone());
-    let (brokers, found) = tokio::task::spawn_blocking(move || partitions_of_topics(&asking, &of, &names))
-        .await
-        .map_err(|error| LogError::Unavailable { what: error.to_string() })??;
+    let (brokers, found) = found(admin, options, specs).await?;
     for (spec, partitions) in specs.iter().zip(found) {
         let (name, wanted) = (&spec.name, spec.partitions);
         match (partitions, options.create_with_replication) {
@@ -95,7 +95,17 @@ pub(super) async fn check(admin: &Admin, options: &KafkaOptions, specs: &[TopicS
                 let (found, wanted) = (format!("{found} partitions in topic {name}"), format!("{wanted} partitions"));
                 return Err(LogError::ShapeDiffers { found, wanted });
             }
-            (None, Some(replication)) => create(admin, spec, replication.on(brokers)).await?,
+            (None, Some(replication)) => match replication.on(brokers, options.min_insync_replicas) {
+                Ok(replication) => create(admin, spec, replication).await?,
+                Err(TooFew { needed }) => {
+                    let what = format!(
+                        "topic {name} is not created: it must be on {needed} brokers, of which there are {brokers}, so that one \
+                         can be lost while {} have every record; start the others, or set log.kafka_replication",
+                        options.min_insync_replicas
+                    );
+                    return Err(LogError::Unavailable { what });
+                }
+            },
             (None, None) => {
                 let wrong = "it does not exist, and creating topics is switched off".to_owned();
                 return Err(LogError::WrongSettings { topic: name.clone(), wrong });
@@ -104,6 +114,29 @@ pub(super) async fn check(admin: &Admin, options: &KafkaOptions, specs: &[TopicS
         check_settings(admin, spec).await?;
     }
     Ok(())
+}
+
+/// How many brokers there are, and how many partitions each topic has; `None` where there is no such topic. Where one is
+/// to be created, brokers that are just starting are waited for.
+async fn found(
+    admin: &Admin,
+    options: &KafkaOptions,
+    specs: &[TopicSpec],
+) -> Result<(usize, Vec<Option<u32>>), LogError> {
+    let started = Instant::now();
+    loop {
+        let names: Vec<_> = specs.iter().map(|spec| spec.name.clone()).collect();
+        let (asking, of) = (Arc::clone(admin), options.clone());
+        let (brokers, found) = tokio::task::spawn_blocking(move || partitions_of_topics(&asking, &of, &names))
+            .await
+            .map_err(|error| LogError::Unavailable { what: error.to_string() })??;
+        let replication = options.create_with_replication.filter(|_| found.contains(&None));
+        let are_enough = replication.is_none_or(|wanted| wanted.on(brokers, options.min_insync_replicas).is_ok());
+        if are_enough || started.elapsed() >= options.connect_timeout {
+            return Ok((brokers, found));
+        }
+        tokio::time::sleep(ASK_AGAIN_AFTER).await;
+    }
 }
 
 /// How many brokers there are, and how many partitions each topic has; `None` where there is no such topic. Blocks.
@@ -127,12 +160,23 @@ fn partitions_of_topics(
     Ok((metadata.brokers().len(), names.iter().map(partitions).collect()))
 }
 
+/// There are fewer brokers than a topic needs.
+#[derive(Debug, PartialEq, Eq)]
+struct TooFew {
+    needed: u16,
+}
+
 impl Replication {
-    /// The replication factor on so many brokers.
-    fn on(self, brokers: usize) -> u16 {
+    /// The replication factor on so many brokers, where so many must have a record before it is acknowledged.
+    fn on(self, brokers: usize, min_insync_replicas: u16) -> Result<u16, TooFew> {
         match self {
-            Self::ByBrokers => u16::try_from(brokers.clamp(1, 3)).unwrap_or(1),
-            Self::Exactly(replication) => replication,
+            Self::ByBrokers => {
+                let by_brokers = u16::try_from(brokers.clamp(1, 3)).unwrap_or(1);
+                // Who wants several to have a record wants to lose one: on no more than those, any loss would stop everything.
+                let needed = if min_insync_replicas > 1 { min_insync_replicas.saturating_add(1) } else { 1 };
+                if brokers.max(1) < usize::from(needed) { Err(TooFew { needed }) } else { Ok(by_brokers.max(needed)) }
+            }
+            Self::Exactly(replication) => Ok(replication),
         }
     }
 }
@@ -214,15 +258,23 @@ mod tests {
 
     #[test]
     fn topics_are_created_on_as_many_brokers_as_there_are_three_at_most() {
-        let on = |brokers| Replication::ByBrokers.on(brokers);
-        assert_eq!([on(0), on(1), on(2), on(3), on(9)], [1, 1, 2, 3, 3]);
-        assert_eq!(Replication::Exactly(5).on(3), 5, "which the brokers refuse");
+        let on = |brokers| Replication::ByBrokers.on(brokers, 1);
+        assert_eq!([on(0), on(1), on(2), on(3), on(9)], [Ok(1), Ok(1), Ok(2), Ok(3), Ok(3)]);
+        assert_eq!(Replication::Exactly(5).on(3, 2), Ok(5), "which the brokers refuse");
         let in_sync = |least, replication| created_value(&Setting::at_least("min.insync.replicas", least), replication);
         assert_eq!(
             [in_sync(1, 1), in_sync(1, 2), in_sync(1, 3), in_sync(3, 3), in_sync(1, 5)],
             ["1", "1", "2", "3", "3"]
         );
         assert_eq!(created_value(&Setting::exactly("retention.ms", "-1"), 3), "-1");
+    }
+
+    #[test]
+    fn topics_are_not_created_where_the_loss_of_any_broker_would_stop_them() {
+        let on = |brokers, min_insync_replicas| Replication::ByBrokers.on(brokers, min_insync_replicas);
+        assert_eq!([on(1, 2), on(2, 2)], [Err(TooFew { needed: 3 }), Err(TooFew { needed: 3 })]);
+        assert_eq!([on(3, 2), on(4, 3), on(9, 2)], [Ok(3), Ok(4), Ok(3)]);
+        assert_eq!(Replication::Exactly(2).on(2, 2), Ok(2), "who says so wants it so");
     }
 
     #[test]
