@@ -146,13 +146,18 @@ impl Node {
             let outcome = if leads { asked.submit_here(record).await } else { self.submit_there(&asked, record).await };
             let Err(error) = outcome else { return outcome };
             let changes_hands = !leads || asked.partition.role() != Role::Lead;
-            let is_left_to_others = asked.partition.has_failed_here() && self.peers.are_there();
-            let may_be_answered = is_left_to_others || changes_hands && error.may_be_asked_elsewhere();
+            let may_be_answered =
+                self.leaves_to_others(asked.partition) || changes_hands && error.may_be_asked_elsewhere();
             if !may_be_answered || self.now().since(started) >= HAND_OVER_MAX {
                 return Err(error);
             }
             self.clock.sleep(RETRY_AFTER).await;
         }
+    }
+
+    /// Whether a partition has stopped here only, and there are other nodes that go on with it.
+    pub fn leaves_to_others(&self, partition: &Partition) -> bool {
+        partition.has_failed_here() && self.peers.are_there()
     }
 
     /// Has a command decided by this node or not at all: what another node passes on goes no further.

@@ -15,8 +15,8 @@ use daybook_kernel::state::Read;
 use daybook_privacy::SealMode;
 use daybook_proto::cluster::v1::AnswerRequest;
 use daybook_proto::log::v1;
-use daybook_runtime::Partition;
 use daybook_runtime::codes::PARTITION_UNAVAILABLE;
+use daybook_runtime::{Partition, ReadError};
 use prost::Message;
 use prost_reflect::{DynamicMessage, Value};
 
@@ -105,7 +105,14 @@ impl Door {
 
     /// Answers from the state that this node has.
     pub(crate) async fn answer_here(&self, asked: Question) -> Result<Bytes, CallError> {
-        asked.partition.wait_to_read(asked.min_position, self.limits.query_wait_max).await?;
+        let ready = asked.partition.wait_to_read(asked.min_position, self.limits.query_wait_max).await;
+        ready.map_err(|error| match error {
+            // Another node is about to lead it: that one can be asked.
+            ReadError::Broken { partition, detail } if self.node.leaves_to_others(&asked.partition) => {
+                ReadError::Unavailable { partition, detail }
+            }
+            error => error,
+        })?;
         // Reading can take a while: it does not hold up those who only pass through.
         let answering = Answering {
             authority: Arc::clone(&self.authority),
