@@ -17,6 +17,7 @@
 //! | `archived` | verify and rebuild through the archive |
 //! | `starts` | a node starts from snapshots, or from the log |
 //! | `dispositions` | may this be deleted? |
+//! | `detection` | personal data in text |
 //! | `memory` | a node with a million items |
 //! | `report` | tables, aims, the page |
 //!
@@ -26,6 +27,7 @@
 mod archived;
 mod client;
 mod commands;
+mod detection;
 mod dispositions;
 mod distributed;
 mod filled;
@@ -100,6 +102,8 @@ pub(crate) enum Part {
     Starts,
     /// Disposition checks.
     Dispositions,
+    /// Finding personal data.
+    Detection,
     /// Memory.
     Memory,
 }
@@ -167,6 +171,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
             Part::Starts => starts::measure(&folder, &scale, &mut report).await,
             Part::Replay => replay::measure(&folder, &scale, &mut report).await,
             Part::Dispositions => dispositions::measure(&folder, &scale, &mut report).await,
+            Part::Detection => detection::measure(&scale, &mut report),
             Part::Memory => memory::measure(&folder, &scale, &mut report).await,
         }
         .with_context(|| format!("measuring {part:?}"))?;

@@ -1,4 +1,5 @@
-//! What keeps personal content out of the log: sealing, pseudonyms, and the key ring.
+//! What keeps personal data out of places where it does not belong: sealing, pseudonyms and the key ring, detection, and
+//! the suppression of small groups.
 //!
 //! At the door, before anything is written, every message whose schema says that it carries content
 //! (`daybook.options.v1.sealing`) has that content encrypted under a key made for the item or person concerned, and
@@ -11,7 +12,8 @@
 //! response <-- [ Opener: KeyRing -> decrypt ] <--- accepted reveal command
 //! ```
 //!
-//! Not yet here: detection of personal data, redaction profiles, rotation of pseudonyms.
+//! Beside that: [`detect`] finds personal data in text, [`RotatingPseudonyms`] let people be counted without being
+//! followed, [`threshold`] keeps answers about groups from being answers about people. Not yet here: redaction profiles.
 //!
 //! Three rings: in memory, on a local disk ([`EmbeddedKeyRing`]), and shared by several nodes ([`SharedKeyRing`]).
 //!
@@ -20,11 +22,14 @@
 
 mod cipher;
 mod content;
+pub mod detect;
 mod error;
 mod key_ring;
 mod opener;
 mod pseudonym;
+mod rotation;
 mod sealer;
+pub mod threshold;
 
 pub use cipher::Key;
 pub use error::{PrivacyError, codes};
@@ -33,6 +38,7 @@ pub use key_ring::{
 };
 pub use opener::Opener;
 pub use pseudonym::is_pseudonym;
+pub use rotation::{RotatingPseudonyms, Rotation};
 pub use sealer::{SealMode, Sealer};
 
 #[cfg(test)]

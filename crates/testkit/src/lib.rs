@@ -9,6 +9,7 @@ pub mod kafka;
 pub mod keyed_log_conformance;
 pub mod log_conformance;
 pub mod notes;
+pub mod personal;
 pub mod s3;
 pub mod sim;
 pub mod solo;

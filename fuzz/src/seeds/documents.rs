@@ -6,6 +6,7 @@ use std::path::Path;
 use daybook_checkpoint::{Checkpoint, Mark, SigningKey};
 use daybook_kernel::id::PartitionId;
 use daybook_kernel::time::Timestamp;
+use daybook_testkit::personal::{KINDS, Personal};
 use serde_json::json;
 
 use super::Seed;
@@ -18,7 +19,19 @@ pub(super) fn seeds() -> Vec<Seed> {
     seeds.extend(policies());
     seeds.extend(configuration());
     seeds.extend(mail());
+    seeds.extend(personal_data());
     seeds
+}
+
+/// A text with each kind of value.
+fn personal_data() -> impl Iterator<Item = Seed> {
+    let mut personal = Personal::new(1);
+    KINDS.iter().map(move |kind| {
+        let name: String =
+            kind.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+        let value = json!({ "note": format!("it was {}", personal.value(kind)), "again": personal.value(kind) });
+        Seed::new("personal_data", name.trim_end_matches('-'), value.to_string())
+    })
 }
 
 fn file(path: &str) -> Vec<u8> {

@@ -13,6 +13,7 @@ mod log_manifest;
 mod log_segment;
 mod mail;
 mod node_credentials;
+mod personal_data;
 mod policy;
 mod request;
 mod snapshot_manifest;
@@ -23,7 +24,7 @@ use crate::Target;
 pub(crate) use token::keys as development_keys;
 
 /// Every target.
-pub const ALL: [Target; 17] = [
+pub const ALL: [Target; 18] = [
     Target { name: "checkpoint", run: checkpoint::run },
     Target { name: "command_record", run: command_record::run },
     Target { name: "config", run: config::run },
@@ -37,6 +38,7 @@ pub const ALL: [Target; 17] = [
     Target { name: "log_segment", run: log_segment::run },
     Target { name: "mail", run: mail::run },
     Target { name: "node_credentials", run: node_credentials::run },
+    Target { name: "personal_data", run: personal_data::run },
     Target { name: "policy", run: policy::run },
     Target { name: "request", run: request::run },
     Target { name: "snapshot_manifest", run: snapshot_manifest::run },

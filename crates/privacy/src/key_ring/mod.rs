@@ -42,6 +42,11 @@ impl KeyId {
         Self("tenant/pseudonyms".to_owned())
     }
 
+    /// The key under which a tenant's rotating pseudonyms of an epoch are made.
+    pub fn actors(epoch: i64) -> Self {
+        Self(format!("tenant/actors/{epoch}"))
+    }
+
     /// As a seal names it.
     pub fn from_log(key_id: &str) -> Self {
         Self(key_id.to_owned())

@@ -12,6 +12,7 @@ use super::*;
 
 mod disk;
 mod rings;
+mod rotation;
 mod shared;
 
 fn acme() -> TenantId {
