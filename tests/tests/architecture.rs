@@ -211,7 +211,7 @@ fn the_spine_depends_downwards() {
         never(name, &reaches(&crates, name), forbidden);
     }
     for (name, one) in &crates {
-        let is_tool = ["daybook-bench", "daybook-tests"].contains(&name.as_str());
+        let is_tool = ["daybook-bench", "daybook-fuzz", "daybook-tests"].contains(&name.as_str());
         let knows_testkit = one.dependencies.contains("daybook-testkit");
         assert!(!knows_testkit || is_tool, "{name} is built with the testkit");
     }

@@ -16,7 +16,8 @@ impl Context<'_> {
     /// hyphens part words, and so does a change to upper case (`taxId`).
     pub(super) fn says(&self, at: usize, words: &[&str]) -> bool {
         let near = &self.text[at.saturating_sub(REACH)..at];
-        has(near, words) || has(self.before.as_bytes(), words)
+        let before = self.before.as_bytes();
+        has(near, words) || has(&before[before.len().saturating_sub(REACH)..], words)
     }
 }
 

@@ -11,7 +11,7 @@ const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIEN
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
 /// The shortest text in base64 that is looked into: nine bytes of what is encoded.
-const BASE64_MIN: usize = 12;
+pub(super) const BASE64_MIN: usize = 12;
 
 /// What escaped bytes stand for; `None` if there are none, or the whole is no text.
 pub(super) fn percent_decoded(text: &str) -> Option<String> {

@@ -1,5 +1,6 @@
 //! One pass over a text: where something can begin, everything that it could be is tried.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::context::Context;
@@ -15,20 +16,20 @@ const DIGITS_MIN: usize = 8;
 pub(super) fn scan(text: &str, before: &str, sensitivity: Sensitivity, encodings: usize, found: &mut Vec<Finding>) {
     let bytes = text.as_bytes();
     let context = Context { before, text: bytes };
-    let mut scan = Scan { text, bytes, context, sensitivity, encodings, candidates: Vec::new(), groups: Vec::new() };
+    let (candidates, groups) = (Vec::new(), Vec::new());
+    let mut scan = Scan { text, bytes, context, sensitivity, encodings, candidates, no_text_to: 0, groups };
     scan.look();
     let mut candidates = scan.candidates;
     candidates.sort_by_key(|(rank, candidate)| (candidate.encoding.is_some(), *rank, candidate.range.start));
-    // The best evidence first; what overlaps with it was part of it.
-    let first = found.len();
+    // The best evidence first; what overlaps with it was part of it. By where they begin: there may be very many.
+    let mut counted: BTreeMap<usize, Finding> = BTreeMap::new();
     for (_, candidate) in candidates {
-        let overlaps =
-            |other: &Finding| candidate.range.start < other.range.end && other.range.start < candidate.range.end;
-        if !found[first..].iter().any(overlaps) {
-            found.push(candidate);
+        let before = counted.range(..candidate.range.end).next_back();
+        if before.is_none_or(|(_, other)| other.range.end <= candidate.range.start) {
+            counted.insert(candidate.range.start, candidate);
         }
     }
-    found[first..].sort_by_key(|finding| finding.range.start);
+    found.extend(counted.into_values());
 }
 
 /// How good the evidence for something is, from the best on: of two that overlap, the better one counts.
@@ -57,6 +58,8 @@ struct Scan<'a> {
     sensitivity: Sensitivity,
     encodings: usize,
     candidates: Vec<(Rank, Finding)>,
+    /// Before this, what is escaped stands for no text.
+    no_text_to: usize,
     /// Kept for the next number.
     groups: Vec<Group>,
 }
@@ -148,7 +151,10 @@ impl Scan<'_> {
             let rank = if secret.is_named { Rank::Named } else { Rank::Word };
             self.push(rank, secret.kind, secret.range);
         }
-        self.base64(at);
+        // Most words are too short, and nothing else of base64 follows.
+        if length >= encoded::BASE64_MIN || matches!(next, Some(b'+' | b'/' | b'-' | b'_')) {
+            self.base64(at..end);
+        }
         end
     }
 
@@ -180,7 +186,6 @@ impl Scan<'_> {
             let of = &groups[first..=last];
             let may_be = (DIGITS_MIN..=number::DIGITS_MAX).contains(&digits) || of.len() == 4;
             digits -= groups[last].end - groups[last].start;
-            // Also national numbers, which begin where a group does but not where the word does.
             if !may_be {
                 continue;
             }
@@ -224,7 +229,7 @@ impl Scan<'_> {
     /// What is escaped around a place. Where that ends.
     fn percent(&mut self, at: usize) -> usize {
         let is_escaped = self.bytes.get(at + 1..at + 3).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
-        if !is_escaped || self.encodings >= ENCODINGS_MAX {
+        if !is_escaped || self.encodings >= ENCODINGS_MAX || at < self.no_text_to {
             return at + 1;
         }
         let ends = |byte: &u8| byte.is_ascii_whitespace() || b"\"'<>`,;(){}[]|\\".contains(byte);
@@ -232,26 +237,35 @@ impl Scan<'_> {
         let ends_value = |byte: &u8| ends(byte) || b"&=?#".contains(byte);
         let start = self.bytes[..at].iter().rposition(ends_value).map_or(0, |before| before + 1);
         let end = at + self.bytes[at..].iter().position(ends_value).unwrap_or(self.bytes.len() - at);
-        let inner = self.text.get(start..end).and_then(encoded::percent_decoded);
-        if let Some(inner) = inner {
-            self.decoded(&inner, start..end, Encoding::Percent);
+        match self.text.get(start..end).and_then(encoded::percent_decoded) {
+            Some(inner) => {
+                self.decoded(&inner, start..end, Encoding::Percent);
+                end
+            }
+            // It stands for no text: what is around it is looked at as it is.
+            None => {
+                self.no_text_to = end;
+                at + 1
+            }
         }
-        end
     }
 
-    /// What stands in base64 from a place on.
-    fn base64(&mut self, at: usize) {
+    /// What stands in base64 from a word on.
+    fn base64(&mut self, word: Range<usize>) {
         if self.encodings >= ENCODINGS_MAX {
             return;
         }
-        let is_digit = |byte: &&u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(byte);
-        // In the middle of it, it was looked at before.
-        if at.checked_sub(1).is_some_and(|before| is_digit(&&self.bytes[before])) {
-            return;
-        }
-        let length = self.bytes[at..].iter().take_while(is_digit).count();
-        let padding = self.bytes[at + length..].iter().take(2).take_while(|byte| **byte == b'=').count();
-        let range = at..at + length + padding;
+        let is_between = |byte: u8| b"+/-_".contains(&byte);
+        let at = word.start;
+        let end = if at.checked_sub(1).is_some_and(|before| is_between(self.bytes[before])) {
+            // The whole was looked at from its beginning on. It may also be a part of a path.
+            word.end
+        } else {
+            let is_digit = |byte: &&u8| byte.is_ascii_alphanumeric() || is_between(**byte);
+            at + self.bytes[at..].iter().take_while(is_digit).count()
+        };
+        let padding = self.bytes[end..].iter().take(2).take_while(|byte| **byte == b'=').count();
+        let range = at..end + padding;
         let written = &self.bytes[range.clone()];
         if encoded::may_be_base64(written)
             && let Some(inner) = encoded::base64_decoded(written)

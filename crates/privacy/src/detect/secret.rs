@@ -68,6 +68,17 @@ const PREFIXES: &[(&str, Rest)] = &[
     ("hvs.", Rest::AtLeast(24)),
 ];
 
+/// The first characters of all of them: most words have another.
+const BEGINNINGS: [bool; 256] = {
+    let mut beginnings = [false; 256];
+    let mut at = 0;
+    while at < PREFIXES.len() {
+        beginnings[PREFIXES[at].0.as_bytes()[0] as usize] = true;
+        at += 1;
+    }
+    beginnings
+};
+
 /// Words before a value that nobody may read.
 const WORDS: &[&str] = &[
     "api_key",
@@ -87,6 +98,8 @@ const WORDS: &[&str] = &[
     "bearer",
 ];
 
+/// What is longer is no key.
+const LENGTH_MAX: usize = 512;
 /// Fewest characters of a value that only such a word gives away.
 const UNNAMED_MIN: usize = 16;
 
@@ -104,15 +117,18 @@ pub(super) struct Secret {
 
 /// The secret that begins at the beginning of a word.
 pub(super) fn from(text: &[u8], start: usize, context: Context<'_>) -> Option<Secret> {
-    if text[start..].starts_with(b"eyJ")
+    let begins = start.checked_sub(1).is_none_or(|before| !is_key_byte(text[before]));
+    if begins
+        && text[start..].starts_with(b"eyJ")
         && let Some(end) = jwt(text, start)
     {
         return Some(Secret { kind: Kind::Jwt, range: start..end, is_named: true });
     }
-    let length = |from: usize, is: fn(u8) -> bool| text[from..].iter().take_while(|byte| is(**byte)).count();
-    for (prefix, rest) in PREFIXES {
-        // Most differ in the first character already.
-        if text[start] != prefix.as_bytes()[0] || !text[start..].starts_with(prefix.as_bytes()) {
+    let length =
+        |from: usize, is: fn(u8) -> bool| text[from..].iter().take(LENGTH_MAX).take_while(|byte| is(**byte)).count();
+    let prefixes = if BEGINNINGS[usize::from(text[start])] { PREFIXES } else { &[] };
+    for (prefix, rest) in prefixes {
+        if !text[start..].starts_with(prefix.as_bytes()) {
             continue;
         }
         let from = start + prefix.len();
@@ -135,7 +151,7 @@ pub(super) fn from(text: &[u8], start: usize, context: Context<'_>) -> Option<Se
     let all = length(start, is_key_byte);
     let key = &text[start..start + all];
     let is_mixed = key.iter().any(u8::is_ascii_digit) && key.iter().any(u8::is_ascii_alphabetic);
-    let is_one = all >= UNNAMED_MIN && is_mixed && context.says(start, WORDS);
+    let is_one = begins && all >= UNNAMED_MIN && is_mixed && context.says(start, WORDS);
     is_one.then_some(Secret { kind: Kind::ApiKey, range: start..start + all, is_named: false })
 }
 

@@ -205,6 +205,9 @@ fn what_is_encoded_is_looked_into() {
     }
     let twice = STANDARD.encode(STANDARD.encode("ada@example.org"));
     assert_eq!(encoding(&twice).0, Kind::Email);
+    let in_a_path = format!("https://example.org/u/{}/x", STANDARD.encode("+ada@example.org+"));
+    assert_eq!(encoding(&in_a_path).0, Kind::Email);
+    only("%ffada@example.org", Kind::Email, "ffada@example.org");
     nothing("internationalisation Supercalifragilistic deadbeefdeadbeef");
 }
 
@@ -241,6 +244,40 @@ fn ordinary_text_has_none() {
         "",
     ] {
         nothing(text);
+    }
+}
+
+/// The time that it takes grows with the text, and no faster: were it otherwise, this would not come to its end.
+#[test]
+fn a_large_text_of_one_kind_is_no_trap() {
+    for piece in [
+        "a@b.de ",
+        "+49 30 901820 ",
+        "(030) 1",
+        "1 ",
+        "1",
+        "1-",
+        "1.",
+        "a",
+        "a-",
+        "a:",
+        "::1:",
+        "%41",
+        "%ff",
+        "YWRhQGIuZGU/",
+        "eyJ",
+        "eyJ.",
+        "eyJ-",
+        "sk-",
+        "://u:p@",
+        "-----BEGIN ",
+        "id ",
+        "password a1",
+        "@",
+        "é",
+    ] {
+        let text = piece.repeat((1 << 20) / piece.len());
+        Detector::new(Sensitivity::Strict).text(&text);
     }
 }
 
