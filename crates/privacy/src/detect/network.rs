@@ -15,8 +15,8 @@ pub(super) fn is_ipv4(number: &Number, text: &[u8], context: Context<'_>) -> boo
     }
     let parts = &text[number.range.clone()];
     let is_byte = |part: &[u8]| {
-        let value = part.iter().fold(0u32, |value, digit| value * 10 + u32::from(digit - b'0'));
-        part.len() <= 3 && value <= 255 && (part.len() == 1 || part[0] != b'0')
+        let value = |part: &[u8]| part.iter().fold(0u32, |value, digit| value * 10 + u32::from(digit - b'0'));
+        part.len() <= 3 && value(part) <= 255 && (part.len() == 1 || part[0] != b'0')
     };
     parts.split(|byte| *byte == b'.').all(is_byte) && !context.says(number.range.start, VERSIONS)
 }
