@@ -107,9 +107,15 @@ impl Table {
 
     /// The cells of every line: rows, then columns.
     fn lines(&self) -> impl Iterator<Item = Vec<usize>> + '_ {
-        let rows = (0..self.rows()).map(|row| (row * self.columns..(row + 1) * self.columns).collect());
-        let columns = (0..self.columns).map(|column| (column..self.cells.len()).step_by(self.columns).collect());
-        rows.chain(columns)
+        (0..self.rows()).map(|row| self.row(row)).chain((0..self.columns).map(|column| self.column(column)))
+    }
+
+    fn row(&self, row: usize) -> Vec<usize> {
+        (row * self.columns..(row + 1) * self.columns).collect()
+    }
+
+    fn column(&self, column: usize) -> Vec<usize> {
+        (column..self.cells.len()).step_by(self.columns).collect()
     }
 
     /// A line in which more must be hidden: what is missing in it adds up to less than `k`, or one cell of it follows from
@@ -126,10 +132,12 @@ impl Table {
         }
         // Its row, its column, or the totals that close a cycle through both.
         let bridge = self.bridges().into_iter().next()?;
-        let row = |row: usize| (row * self.columns..(row + 1) * self.columns).collect::<Vec<_>>();
-        let column = |column: usize| (column..self.cells.len()).step_by(self.columns).collect::<Vec<_>>();
-        let lines =
-            [row(bridge / self.columns), column(bridge % self.columns), column(self.columns - 1), row(self.rows() - 1)];
+        let lines = [
+            self.row(bridge / self.columns),
+            self.column(bridge % self.columns),
+            self.column(self.columns - 1),
+            self.row(self.rows() - 1),
+        ];
         lines.into_iter().find(|line| line.iter().any(|cell| self.can_be_hidden(*cell)))
     }
 

@@ -128,9 +128,7 @@ impl Detector {
 
     /// Everything in a text that something introduces, for example the key of a JSON value.
     fn text_after(&self, before: &str, text: &str) -> Vec<Finding> {
-        let mut found = Vec::new();
-        scan::scan(text, before, self.sensitivity, 0, &mut found);
-        found
+        scan::scan(text, before, self.sensitivity, 0)
     }
 
     /// Everything in a JSON document: in keys, in values, and in strings that hold JSON themselves.

@@ -13,7 +13,7 @@ const ENCODINGS_MAX: usize = 3;
 const DIGITS_MIN: usize = 8;
 
 /// Looks through a text that `before` introduces.
-pub(super) fn scan(text: &str, before: &str, sensitivity: Sensitivity, encodings: usize, found: &mut Vec<Finding>) {
+pub(super) fn scan(text: &str, before: &str, sensitivity: Sensitivity, encodings: usize) -> Vec<Finding> {
     let bytes = text.as_bytes();
     let context = Context { before, text: bytes };
     let (candidates, groups) = (Vec::new(), Vec::new());
@@ -29,7 +29,7 @@ pub(super) fn scan(text: &str, before: &str, sensitivity: Sensitivity, encodings
             counted.insert(candidate.range.start, candidate);
         }
     }
-    found.extend(counted.into_values());
+    counted.into_values().collect()
 }
 
 /// How good the evidence for something is, from the best on: of two that overlap, the better one counts.
@@ -275,14 +275,13 @@ impl Scan<'_> {
     }
 
     fn decoded(&mut self, inner: &str, range: Range<usize>, encoding: Encoding) {
-        let mut found = Vec::new();
         // What stands before the encoded text introduces what is in it.
         let mut from = range.start.saturating_sub(48);
         while !self.text.is_char_boundary(from) {
             from += 1;
         }
         let before = if range.start == 0 { self.context.before } else { &self.text[from..range.start] };
-        scan(inner, before, self.sensitivity, self.encodings + 1, &mut found);
+        let found = scan(inner, before, self.sensitivity, self.encodings + 1);
         let encoded = |finding: Finding| Finding { kind: finding.kind, range: range.clone(), encoding: Some(encoding) };
         self.candidates.extend(found.into_iter().map(|finding| (Rank::Structure, encoded(finding))));
     }

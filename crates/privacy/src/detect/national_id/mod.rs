@@ -15,7 +15,7 @@ use forms::FORMS;
 
 /// A country whose numbers are known, by its code (ISO 3166-1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "each is the code of a country, and says nothing else")]
 pub enum Country {
     Be,
     Br,
