@@ -1,6 +1,6 @@
 //! Lists come in pages; commands show them whole.
 
-use daybook_proto::{legal_hold, platform};
+use daybook_proto::{legal_hold, platform, product_analytics};
 use prost::{Message, Name};
 
 use crate::client::Client;
@@ -47,6 +47,8 @@ lists! {
     legal_hold::ListRetentionClassesRequest => ListRetentionClassesResponse { retention_classes }
     legal_hold::ListHoldsRequest => ListHoldsResponse { holds }
     legal_hold::ListAuditEntriesRequest => ListAuditEntriesResponse { entries }
+    product_analytics::ListRefusedEventsRequest => ListRefusedEventsResponse { refused }
+    product_analytics::ListMetricDefinitionsRequest => ListMetricDefinitionsResponse { definitions }
     platform::ListTenantsRequest => ListTenantsResponse { tenants }
     platform::ListPolicySetsRequest => ListPolicySetsResponse { policy_sets }
     platform::ListParkedStreamsRequest => ListParkedStreamsResponse { parked_streams }

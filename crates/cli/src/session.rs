@@ -14,7 +14,8 @@ use crate::failure::{Failure, Outcome};
 use crate::output;
 
 /// Roles of a development token, unless others are asked for: all that the shipped policies know, for trying out.
-pub(crate) const DEVELOPMENT_ROLES: [&str; 4] = ["admin", "auditor", "legal", "records-manager"];
+pub(crate) const DEVELOPMENT_ROLES: [&str; 7] =
+    ["admin", "analyst", "auditor", "legal", "privacy", "product", "records-manager"];
 
 /// What a command needs to know to ask a node.
 pub(crate) struct Session {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use daybook_kernel::hash::Hash;
+use daybook_proto::product_analytics::v1::PropertyFilter;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -49,6 +50,27 @@ pub(crate) fn time(text: &str) -> Result<prost_types::Timestamp, String> {
         }
     };
     Ok(prost_types::Timestamp { seconds: time.as_second(), nanos: time.subsec_nanosecond() })
+}
+
+/// A filter on a property: property=value,value or property!=value,value or property>=number or property<=number.
+pub(crate) fn filter(text: &str) -> Result<PropertyFilter, String> {
+    let wrong = || format!("{text:?} is no filter; write for example format=pdf,csv or format!=pdf or pages>=10");
+    let (at, operator) = ["!=", ">=", "<=", "="]
+        .iter()
+        .filter_map(|operator| Some((text.find(operator)?, *operator)))
+        .min_by_key(|(at, operator)| (*at, std::cmp::Reverse(operator.len())))
+        .ok_or_else(wrong)?;
+    let (property, value) = (text[..at].trim().to_owned(), text[at + operator.len()..].trim());
+    if property.is_empty() || value.is_empty() {
+        return Err(wrong());
+    }
+    let number = || value.parse::<i64>().map(Some).map_err(|_| wrong());
+    let words = || value.split(',').map(|word| word.trim().to_owned()).collect();
+    Ok(match operator {
+        ">=" => PropertyFilter { property, minimum: number()?, ..Default::default() },
+        "<=" => PropertyFilter { property, maximum: number()?, ..Default::default() },
+        _ => PropertyFilter { property, any_of: words(), negated: operator == "!=", ..Default::default() },
+    })
 }
 
 /// A hash: 64 hexadecimal digits.
@@ -112,6 +134,21 @@ mod tests {
         }
         let show = |text: &str| show_duration(Some(&proto_duration(duration(text).unwrap())));
         assert_eq!((show("90s").as_str(), show("400d").as_str(), show("0").as_str()), ("1m30s", "1y35d", "0"));
+    }
+
+    #[test]
+    fn filters() {
+        let found = filter("format = pdf, csv").unwrap();
+        assert_eq!(
+            (found.property.as_str(), found.any_of, found.negated),
+            ("format", vec!["pdf".into(), "csv".into()], false)
+        );
+        assert!(filter("format!=pdf").unwrap().negated);
+        assert_eq!(filter("pages>=-10").unwrap().minimum, Some(-10));
+        assert_eq!(filter("pages<=10").unwrap().maximum, Some(10));
+        for wrong in ["", "format", "=pdf", "format=", "pages>=many"] {
+            assert!(filter(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

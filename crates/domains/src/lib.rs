@@ -6,7 +6,12 @@ use daybook_kernel::registry::Registry;
 
 /// Every domain.
 pub fn registry() -> Arc<Registry> {
-    Arc::new(Registry::new().with::<platform_processor::Platform>().with::<legal_hold_processor::LegalHold>())
+    Arc::new(
+        Registry::new()
+            .with::<platform_processor::Platform>()
+            .with::<legal_hold_processor::LegalHold>()
+            .with::<product_analytics_processor::ProductAnalytics>(),
+    )
 }
 
 /// The policies that ship. Development nodes get those that move the clock as well.

@@ -12,6 +12,7 @@
 //! | --- | --- | --- |
 //! | 0 | | a log that was made before there were levels |
 //! | 1 | 0.1.0 | every kind of command and event of 0.1.0 |
+//! | 2 | 0.1.0 | product analytics |
 
 use std::fmt;
 
@@ -23,7 +24,7 @@ pub struct FeatureLevel(pub u32);
 
 impl FeatureLevel {
     /// The newest level that this release understands.
-    pub const NEWEST: Self = Self(1);
+    pub const NEWEST: Self = Self(2);
 
     /// Whether a release that understands up to this level may go on where the log has reached `reached`.
     ///

@@ -29,7 +29,7 @@ mod opener;
 mod pseudonym;
 mod rotation;
 mod sealer;
-pub mod threshold;
+pub use daybook_disclosure as threshold;
 
 pub use cipher::Key;
 pub use error::{PrivacyError, codes};
@@ -38,7 +38,7 @@ pub use key_ring::{
 };
 pub use opener::Opener;
 pub use pseudonym::is_pseudonym;
-pub use rotation::{RotatingPseudonyms, Rotation};
+pub use rotation::{EpochKey, EpochKeys, RotatingPseudonyms, Rotation};
 pub use sealer::{SealMode, Sealer};
 
 #[cfg(test)]

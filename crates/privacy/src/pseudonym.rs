@@ -42,7 +42,7 @@ pub(crate) fn pseudonym(tenant_key: &Key, id: &str) -> String {
 }
 
 /// Case, surrounding space and compatible forms of characters do not tell people apart.
-fn normalise(id: &str) -> String {
+pub(crate) fn normalise(id: &str) -> String {
     id.trim().nfkc().collect::<String>().to_lowercase()
 }
 

@@ -19,7 +19,7 @@ use daybook_log::{
     EmbeddedLog, EmbeddedOptions, KafkaLog, KafkaOptions, Log, LogError, Membership, Recovery, Replication,
 };
 use daybook_policy::Cedar;
-use daybook_privacy::{Opener, PrivacyError, Sealer};
+use daybook_privacy::{EpochKeys, Opener, PrivacyError, Sealer};
 use daybook_proto::FILE_DESCRIPTOR_SET;
 use daybook_rocks::Memory;
 use daybook_runtime::{
@@ -42,7 +42,7 @@ use crate::cluster::{self, Cluster};
 use crate::config::{Config, ConfigError, LogConfig};
 use crate::data_dir::{log_folder, master_key, refuse_unfinished_import};
 use crate::disk;
-use crate::door::{Door, DoorLimits, Methods};
+use crate::door::{Door, DoorLimits, Methods, Minimisers};
 use crate::effects::DestroyKeysHandler;
 use crate::error::{CallError, codes};
 use crate::http::{App, router, tls_server_config};
@@ -238,6 +238,7 @@ impl Running {
                 registry,
                 authority,
                 sealer: Sealer::new(Arc::clone(&keys)),
+                minimisers: Minimisers::new(EpochKeys::new(Arc::clone(&keys))),
                 opener: Opener::new(keys),
                 node_service,
                 cluster: cluster.clone(),

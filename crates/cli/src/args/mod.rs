@@ -1,5 +1,6 @@
 //! The command line: one file for each group of commands.
 
+mod analytics;
 mod hold;
 mod item;
 mod log;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use analytics::{Analytics, By, Language, MetricArguments, StepOrder};
 pub(crate) use hold::{Hold, HoldState, ScopeArguments};
 pub(crate) use item::{Item, ItemState, Kind, Retention, RetentionAction, ReviewOutcome};
 pub(crate) use log::{Log, Replay, Snapshot};
@@ -91,6 +93,9 @@ pub(crate) enum Command {
     /// Retention classes
     #[command(subcommand)]
     Retention(Retention),
+    /// Events of product use, and metrics
+    #[command(subcommand)]
+    Analytics(Analytics),
     /// Tenants
     #[command(subcommand)]
     Tenant(Tenant),

@@ -1,5 +1,6 @@
 //! One file for each group of commands.
 
+mod analytics;
 mod archive;
 mod checkpoint;
 mod completions;
@@ -40,6 +41,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Hold(hold) => hold::run(hold, &global.session()?).await,
         Command::Item(item) => item::run(item, &global.session()?).await,
         Command::Retention(retention) => retention::run(retention, &global.session()?).await,
+        Command::Analytics(analytics) => analytics::run(analytics, global).await,
         Command::Tenant(tenant) => platform::tenant(tenant, &global.session()?).await,
         Command::Stream(stream) => platform::stream(stream, &global.session()?).await,
         Command::FeatureLevel(level) => feature_level::run(level, &global.session()?).await,

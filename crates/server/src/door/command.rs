@@ -34,15 +34,16 @@ impl Door {
         self.check_fit()?;
         let domain = self.domain(domain)?;
         let tenant = self.tenant_of(domain, call, &text_field(&request, TENANT_ID))?;
-        let id = command_id(&text_field(&request, COMMAND_ID))?;
+        let named = text_field(&request, COMMAND_ID);
+        let (id, is_named) = (command_id(&named)?, !named.is_empty());
         request.set_field_by_number(COMMAND_ID, Value::String(id.to_string()));
         request.set_field_by_number(TENANT_ID, Value::String(tenant.as_str().to_owned()));
         if !method.filled_in.is_empty() {
             // What is filled in may differ when the command is sent again: the first answer stands.
-            if let Some(outcome) = self.find(&tenant, id).await? {
+            if is_named && let Some(outcome) = self.find(&tenant, id).await? {
                 return self.answer(method, domain, &tenant, id, outcome).await;
             }
-            self.fill_in(method, &mut request)?;
+            self.fill_in(method, &tenant, call, &mut request).await?;
         }
         self.check_size(&request)?;
         match self.sealer.seal(&mut request, &tenant, SealMode::Seal).await {
@@ -75,6 +76,8 @@ impl Door {
         // Who wants to know what became of it needs the id, which the door may have made.
         let named = |error: CallError| error.with("command_id", &id.to_string());
         let outcome = self.node.submit(&record).await.map_err(|error| named(error.into()))?;
+        // What may be recorded may be another thing from now on.
+        self.minimisers.forget_after(method, &tenant);
         self.answer(method, domain, &tenant, id, outcome).await
     }
 

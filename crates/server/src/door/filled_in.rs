@@ -1,17 +1,24 @@
 //! Fields of a command that the door fills in from what the node knows, as the schema says
 //! (`daybook.options.v1.filled_in`): so it stands on the log, and a pure decision can follow from it.
 
+use daybook_kernel::id::TenantId;
 use daybook_proto::FilledIn;
 use daybook_proto::platform::v1::NodeRelease;
 use prost::Message;
 use prost_reflect::{DynamicMessage, Value};
 
-use super::{Door, Method};
+use super::{Call, Door, Method, minimise};
 use crate::error::{CallError, codes};
 
 impl Door {
     /// Fills in what the schema asks for. What a caller wrote there is refused: it would pass for the node's word.
-    pub(super) fn fill_in(&self, method: &Method, request: &mut DynamicMessage) -> Result<(), CallError> {
+    pub(super) async fn fill_in(
+        &self,
+        method: &Method,
+        tenant: &TenantId,
+        call: &Call,
+        request: &mut DynamicMessage,
+    ) -> Result<(), CallError> {
         for (number, filled_in) in &method.filled_in {
             let Some(field) = method.input.get_field(*number) else { continue };
             if request.has_field(&field) {
@@ -22,6 +29,11 @@ impl Door {
             }
             let values = match filled_in {
                 FilledIn::Nodes => self.nodes(),
+                FilledIn::MinimisedEvents => {
+                    let batch = self.minimise(method, tenant, call, request).await?;
+                    request.set_field(&field, minimise::as_value(method, *number, &batch)?);
+                    continue;
+                }
                 FilledIn::Unspecified => continue,
             };
             let kind = field.kind();

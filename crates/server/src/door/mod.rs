@@ -10,6 +10,7 @@
 mod command;
 mod filled_in;
 mod methods;
+mod minimise;
 mod query;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use prost_reflect::{DynamicMessage, Kind, ReflectMessage, Value};
 
 pub(crate) use command::receipt;
 pub use methods::{Handler, Method, Methods, NodeMethod};
+pub(crate) use minimise::Minimisers;
 
 use crate::auth::Caller;
 use crate::cluster::Cluster;
@@ -39,6 +41,8 @@ pub struct Door {
     pub(crate) authority: Arc<dyn daybook_kernel::authorisation::Authority>,
     pub(crate) sealer: Sealer,
     pub(crate) opener: Opener,
+    /// What is left of events of product use.
+    pub(crate) minimisers: Minimisers,
     pub(crate) node_service: NodeService,
     /// The other nodes, if there can be any.
     pub(crate) cluster: Option<Arc<Cluster>>,

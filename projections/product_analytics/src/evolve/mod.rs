@@ -1,0 +1,58 @@
+//! What each event changes.
+
+mod lay_out;
+mod recorded;
+
+use daybook_kernel::domain::Moment;
+use daybook_kernel::state::Fault;
+use daybook_proto::product_analytics::v1::{self, EventSchemaRow, NumberRow};
+
+pub(crate) use lay_out::{Counted, bitmap, counted};
+
+use crate::{Event, TablesMut, registry};
+
+pub(crate) fn evolve(tables: &mut TablesMut<'_>, event: &Event, moment: &Moment<'_>) -> Result<(), Fault> {
+    match event {
+        Event::EventSchemasSet(event) => schemas_set(tables, event, moment),
+        Event::MinimisationProfileSet(event) => {
+            tables.profile().put((), &event.profile.clone().ok_or_else(|| lacking("its profile"))?);
+            registry::changed(tables, moment.now)
+        }
+        Event::EventsRecorded(event) => recorded::recorded(tables, event, moment),
+        Event::MetricDefined(event) => {
+            let definition = event.definition.as_ref().ok_or_else(|| lacking("its definition"))?;
+            tables.metrics().put((&definition.name, definition.version), definition);
+            Ok(())
+        }
+    }
+}
+
+fn schemas_set(tables: &mut TablesMut<'_>, event: &v1::EventSchemasSet, moment: &Moment<'_>) -> Result<(), Fault> {
+    if event.schemas.is_empty() {
+        return Ok(());
+    }
+    let mut state = tables.state().get(())?.unwrap_or_default();
+    for schema in &event.schemas {
+        let number = match tables.schemas().get((&schema.name,))? {
+            Some(row) => row.number,
+            None => {
+                state.event_numbers += 1;
+                state.event_numbers
+            }
+        };
+        for property in &schema.properties {
+            if tables.properties().get((&property.name,))?.is_none() {
+                state.property_numbers += 1;
+                tables.properties().put((&property.name,), &NumberRow { number: state.property_numbers });
+            }
+        }
+        tables.schemas().put((&schema.name,), &EventSchemaRow { schema: Some(schema.clone()), number });
+    }
+    tables.state().put((), &state);
+    registry::changed(tables, moment.now)
+}
+
+/// An event lacks what its kind must have.
+fn lacking(what: &str) -> Fault {
+    Fault::Damaged(format!("an event of product analytics lacks {what}"))
+}

@@ -1,0 +1,159 @@
+//! Who was active when: actors and events by label and day or other period. What usage, retention and lifecycle are made of.
+//!
+//! Where names alone decide and every period is made of whole days of UTC, this comes from rollups and the events that are
+//! in no segment yet; everywhere else from the events themselves.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use daybook_kernel::rejection::Refusal;
+use daybook_kernel::state::Fault;
+use daybook_kernel::time::Timestamp;
+use roaring::RoaringBitmap;
+
+use super::pass::{Pass, recent, rollups_of};
+use super::selector::Selector;
+use super::split::Split;
+use crate::evolve::{Counted, bitmap, counted};
+use crate::metrics::periods::Periods;
+use crate::{DAY_MS, Tables, day_of};
+
+/// What happened under one label in one period.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Active {
+    pub(super) events: u64,
+    pub(super) actors: RoaringBitmap,
+}
+
+/// Who was active when.
+#[derive(Debug, Default)]
+pub(super) struct Activity {
+    /// By selector, label and period.
+    pub(super) cells: BTreeMap<(usize, u32, usize), Active>,
+    pub(super) events_read: u64,
+}
+
+impl Activity {
+    /// The actors of each period, of one selector, all labels together.
+    pub(super) fn actors(&self, selector: usize, periods: usize) -> Vec<RoaringBitmap> {
+        let mut actors = vec![RoaringBitmap::new(); periods];
+        for ((_, _, period), active) in self.cells.range((selector, 0, 0)..(selector.saturating_add(1), 0, 0)) {
+            if let Some(actors) = actors.get_mut(*period) {
+                *actors |= &active.actors;
+            }
+        }
+        actors
+    }
+}
+
+/// Counts who is active in which of the periods.
+pub(super) fn activity(pass: &mut Pass<'_>, periods: &Periods) -> Result<Activity, Refusal> {
+    let are_whole_days =
+        periods.as_slice().iter().all(|period| period.start_ms % DAY_MS == 0 && period.end_ms % DAY_MS == 0);
+    if pass.is_of_names() && are_whole_days {
+        return Ok(from_rollups(pass.tables, &pass.selectors, &pass.split, periods)?);
+    }
+    let mut cells: BTreeMap<(usize, u32, usize), Active> = BTreeMap::new();
+    let selectors = pass.selectors.len();
+    let events_read = pass.run(|actor, events| {
+        for event in events {
+            let Some(period) = periods.index_of(event.time_ms) else { continue };
+            for selector in (0..selectors).filter(|bit| event.marks >> bit & 1 == 1) {
+                let cell = cells.entry((selector, event.value, period)).or_default();
+                cell.events += 1;
+                if actor != 0 {
+                    cell.actors.insert(actor);
+                }
+            }
+        }
+    })?;
+    Ok(Activity { cells, events_read })
+}
+
+/// Who was ever active before a time.
+pub(super) fn seen_before(pass: &mut Pass<'_>, time_ms: i64) -> Result<(RoaringBitmap, u64), Refusal> {
+    let mut seen = RoaringBitmap::new();
+    if pass.is_of_names() && time_ms % DAY_MS == 0 {
+        let recent = recent_by_day(pass.tables)?;
+        let last_day = day_of(time_ms).saturating_sub(1);
+        for name in pass.selectors.iter().flat_map(Selector::names).collect::<BTreeSet<_>>() {
+            for row in rollups_of(pass.tables, name, i64::MIN, last_day) {
+                seen |= bitmap(&row?.1)?;
+            }
+            for counted in recent.range(..=last_day).filter_map(|(_, counted)| counted.get(&name)) {
+                seen |= &counted.actors;
+            }
+        }
+        return Ok((seen, 0));
+    }
+    (pass.from_ms, pass.to_ms) = (i64::MIN, time_ms);
+    let read = pass.run(|actor, _| _ = seen.insert(actor))?;
+    seen.remove(0);
+    Ok((seen, read))
+}
+
+fn from_rollups(
+    tables: &Tables<'_>,
+    selectors: &[Selector],
+    split: &Split,
+    periods: &Periods,
+) -> Result<Activity, Fault> {
+    let mut activity = Activity::default();
+    let (first_day, last_day) = (day_of(periods.start_ms()), day_of(periods.end_ms().saturating_sub(1)));
+    let recent = recent_by_day(tables)?;
+    let names: Vec<BTreeSet<u32>> = selectors.iter().map(Selector::names).collect();
+    let all: BTreeSet<u32> = names.iter().flatten().copied().collect();
+    for name in all {
+        let label = split.of_name(name).unwrap_or_default();
+        let mut add = |day: i64, events: u64, actors: &RoaringBitmap| {
+            let Some(period) = periods.index_of(day.saturating_mul(DAY_MS)) else { return };
+            for (selector, _) in names.iter().enumerate().filter(|(_, names)| names.contains(&name)) {
+                let cell = activity.cells.entry((selector, label, period)).or_default();
+                cell.events = cell.events.saturating_add(events);
+                cell.actors |= actors;
+            }
+        };
+        for row in rollups_of(tables, name, first_day, last_day) {
+            let (day, row) = row?;
+            add(day, row.events, &bitmap(&row)?);
+        }
+        for (day, counted) in &recent {
+            if let Some(counted) = counted.get(&name) {
+                add(*day, counted.events, &counted.actors);
+            }
+        }
+    }
+    Ok(activity)
+}
+
+type ByDay = BTreeMap<i64, BTreeMap<u32, Counted>>;
+
+fn recent_by_day(tables: &Tables<'_>) -> Result<ByDay, Fault> {
+    let recent = recent(tables)?;
+    let days: BTreeSet<i64> = recent.times.iter().map(|time| day_of(*time)).collect();
+    Ok(days.into_iter().map(|day| (day, counted(&recent, day))).collect())
+}
+
+/// Events that were recorded after the day of their time had ended, and when the last of them was.
+pub(super) fn late(
+    tables: &Tables<'_>,
+    names: &BTreeSet<u32>,
+    first_day: i64,
+    last_day: i64,
+) -> Result<(u64, Option<Timestamp>), Fault> {
+    let (mut events, mut last_us) = (0u64, 0i64);
+    let recent = recent_by_day(tables)?;
+    for name in names {
+        for row in rollups_of(tables, *name, first_day, last_day) {
+            let (_, row) = row?;
+            events = events.saturating_add(row.late_events);
+            last_us = last_us.max(row.last_late_at_us);
+        }
+        for (_, counted) in recent.range(first_day..=last_day) {
+            if let Some(counted) = counted.get(name) {
+                events = events.saturating_add(counted.late_events);
+                last_us = last_us.max(counted.last_late_us);
+            }
+        }
+    }
+    Ok((events, (events > 0).then(|| Timestamp::from_micros(last_us))))
+}

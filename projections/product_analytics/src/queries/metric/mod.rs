@@ -1,0 +1,237 @@
+//! A metric, computed.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `definition` | what is wrong with a definition |
+//! | `catalogue`, `selector`, `split` | registered events by number; which events are meant; what they are split by |
+//! | `pass` | one pass over the events, actor by actor |
+//! | `activity` | who was active when, from rollups where that is possible |
+//! | `table` | the table that answers |
+//! | one for each metric | from the question to its accumulator in [`crate::metrics`], and from there to the table |
+
+mod activity;
+mod catalogue;
+mod copilot;
+mod definition;
+mod funnel;
+mod lifecycle;
+mod pass;
+mod paths;
+mod retention;
+mod selector;
+mod sessions;
+mod split;
+mod table;
+mod time_to_insight;
+mod usage;
+
+use std::collections::BTreeSet;
+
+use daybook_event_rules::profile::Profile;
+use daybook_kernel::authorisation::Authorisation;
+use daybook_kernel::domain::{Asked, Query};
+use daybook_kernel::fields::Fields;
+use daybook_kernel::id::{StreamKey, TenantId};
+use daybook_kernel::key::First;
+use daybook_kernel::rejection::{Refusal, Rejection, Violations};
+use daybook_proto::product_analytics::v1::metric_definition::Metric;
+use daybook_proto::product_analytics::v1::{self, Breakdown, EventSelector, MetricDefinition, PropertyFilter};
+use prost_types::Duration;
+
+pub use definition::check_definition;
+
+use crate::metrics::periods::{self, Periods, PeriodsError};
+use crate::{NAMESPACE, ProductAnalytics, Tables, codes, day_of};
+use catalogue::Catalogue;
+use pass::Pass;
+use selector::{Filter, Selector, Slots};
+use split::Split;
+use table::Table;
+
+/// Computes a metric.
+pub struct QueryMetric;
+
+impl Query for QueryMetric {
+    type Request = v1::QueryMetricRequest;
+    type Response = v1::QueryMetricResponse;
+    type Projection = ProductAnalytics;
+    const METHOD: &'static str = "QueryMetric";
+
+    fn stream_key(tenant: &TenantId, _: &Self::Request) -> StreamKey {
+        StreamKey::of_tenant(tenant)
+    }
+
+    fn authorisation(request: &Self::Request) -> Authorisation {
+        let name = request.metric.as_ref().map_or("", |metric| metric.name.as_str());
+        Authorisation::new(NAMESPACE, Self::METHOD, "Metric", if name.is_empty() { "any" } else { name })
+    }
+
+    fn answer(tables: &Tables<'_>, request: Self::Request, asked: &Asked<'_>) -> Result<Self::Response, Refusal> {
+        let mut fields = Fields::new();
+        let metric = fields.required("metric", request.metric);
+        let start_time = fields.required_time("start_time", request.start_time);
+        let end_time = fields.required_time("end_time", request.end_time);
+        let granularity = match v1::Granularity::try_from(request.granularity) {
+            Ok(granularity) => granularity,
+            Err(_) => {
+                fields.wrong("granularity", "is not a value of this enumeration");
+                v1::Granularity::Unspecified
+            }
+        };
+        definition::check_filters(&mut fields, "filters", &request.filters);
+        let limit = request.breakdown.as_ref().map_or(0, |breakdown| breakdown.limit);
+        fields.check("breakdown.limit", limit <= 100, "must be at most 100");
+        fields.finish(())?;
+        let metric = defined(tables, metric)?;
+        let question = Question {
+            tables,
+            catalogue: Catalogue::read(tables)?,
+            start_ms: start_time.as_micros().div_euclid(1_000),
+            end_ms: end_time.as_micros().div_euclid(1_000),
+            now_ms: asked.now.as_micros().div_euclid(1_000),
+            zone: &request.time_zone,
+            granularity,
+            filters: &request.filters,
+            breakdown: request.breakdown.as_ref(),
+            suppress_below: Profile::of(&tables.profile().get(())?.unwrap_or_default()).suppress_below,
+        };
+        question.periods(granularity)?;
+        let Answer { table, events_read, names } = match &metric.metric {
+            Some(Metric::Usage(usage)) => usage::answer(&question, usage),
+            Some(Metric::Funnel(funnel)) => funnel::answer(&question, funnel),
+            Some(Metric::Retention(retention)) => retention::answer(&question, retention),
+            Some(Metric::Lifecycle(lifecycle)) => lifecycle::answer(&question, lifecycle),
+            Some(Metric::Paths(paths)) => paths::answer(&question, paths),
+            Some(Metric::Sessions(sessions)) => sessions::answer(&question, sessions),
+            Some(Metric::TimeToInsight(metric)) => time_to_insight::answer(&question, metric),
+            Some(Metric::Copilot(copilot)) => copilot::answer(&question, copilot),
+            None => Err(Violations::one("metric.metric", "must be set").into()),
+        }?;
+        let (first_day, last_day) = (day_of(question.start_ms), day_of(question.end_ms.saturating_sub(1)));
+        let (late_events, last_late_at) = activity::late(tables, &names, first_day, last_day)?;
+        Ok(v1::QueryMetricResponse {
+            position: None,
+            metric: Some(metric),
+            columns: table.columns,
+            rows: table.rows,
+            suppressed_cells: table.suppressed,
+            events_read,
+            late_events,
+            last_late_at: last_late_at.map(daybook_kernel::time::Timestamp::to_proto),
+            notes: table.notes,
+        })
+    }
+}
+
+/// The definition that is asked for: as it stands in the question, or by name.
+fn defined(tables: &Tables<'_>, asked: MetricDefinition) -> Result<MetricDefinition, Refusal> {
+    if asked.metric.is_some() {
+        let mut fields = Fields::new();
+        fields.inside("metric", check_definition(&asked));
+        return Ok(fields.finish(asked)?);
+    }
+    let found = match asked.version {
+        0 => tables.metrics().scan_back(First(asked.name.as_str())).next().transpose()?.map(|(_, metric)| metric),
+        version => tables.metrics().get((&asked.name, version))?,
+    };
+    let missing = || {
+        let message = format!(
+            "no metric {:?} is defined in this tenant{}; list them with `daybook analytics metrics`",
+            asked.name,
+            if asked.version == 0 { String::new() } else { format!(" with version {}", asked.version) }
+        );
+        Rejection::new(codes::METRIC_NOT_FOUND, message).with("metric", &asked.name)
+    };
+    Ok(found.ok_or_else(missing)?)
+}
+
+/// What is asked.
+struct Question<'a> {
+    tables: &'a Tables<'a>,
+    catalogue: Catalogue,
+    start_ms: i64,
+    end_ms: i64,
+    now_ms: i64,
+    zone: &'a str,
+    granularity: v1::Granularity,
+    filters: &'a [PropertyFilter],
+    breakdown: Option<&'a Breakdown>,
+    suppress_below: u64,
+}
+
+/// What comes of it.
+struct Answer {
+    table: Table,
+    events_read: u64,
+    /// Numbers of the names of the events that it is made of.
+    names: BTreeSet<u32>,
+}
+
+impl<'a> Question<'a> {
+    /// The periods of the question.
+    fn periods(&self, granularity: v1::Granularity) -> Result<Periods, Refusal> {
+        self.periods_of(self.start_ms, self.end_ms, granularity)
+    }
+
+    fn periods_of(&self, start_ms: i64, end_ms: i64, granularity: v1::Granularity) -> Result<Periods, Refusal> {
+        let granularity = match granularity {
+            v1::Granularity::Unspecified => periods::Granularity::Whole,
+            v1::Granularity::Day => periods::Granularity::Day,
+            v1::Granularity::Week => periods::Granularity::Week,
+            v1::Granularity::Month => periods::Granularity::Month,
+        };
+        Periods::new(start_ms, end_ms, self.zone, granularity).map_err(|error| {
+            let field = match error {
+                PeriodsError::UnknownZone => "time_zone",
+                _ => "end_time",
+            };
+            Violations::one(field, error.to_string()).into()
+        })
+    }
+
+    /// Days where the question says nothing.
+    fn granularity_or_day(&self) -> v1::Granularity {
+        match self.granularity {
+            v1::Granularity::Unspecified => v1::Granularity::Day,
+            granularity => granularity,
+        }
+    }
+
+    /// A pass over the events of the question that these selectors mean.
+    fn pass(&self, selectors: &[&EventSelector]) -> Result<Pass<'a>, Refusal> {
+        let mut slots = Slots::default();
+        let selector = |selector: &&EventSelector| Selector::new(selector, &self.catalogue, &mut slots);
+        let selectors: Vec<_> = selectors.iter().map(selector).collect::<Result<_, _>>()?;
+        let filter = |filter: &PropertyFilter| Filter::new(filter, &self.catalogue, &mut slots);
+        let filters = self.filters.iter().map(filter).collect::<Result<_, _>>()?;
+        let split = Split::new(self.breakdown, &self.catalogue, &mut slots)?;
+        Ok(Pass {
+            tables: self.tables,
+            from_ms: self.start_ms,
+            to_ms: self.end_ms,
+            selectors,
+            filters,
+            split,
+            number: None,
+            properties: slots.numbers().to_vec(),
+        })
+    }
+
+    fn no_breakdown(&self, metric: &str) -> Result<(), Violations> {
+        match self.breakdown.and_then(|breakdown| breakdown.by.as_ref()) {
+            None => Ok(()),
+            Some(_) => Err(Violations::one("breakdown", format!("must be empty: {metric} is not split; use filters"))),
+        }
+    }
+}
+
+/// Numbers of the names that a pass reads.
+fn names(pass: &Pass<'_>) -> BTreeSet<u32> {
+    pass.selectors.iter().flat_map(Selector::names).collect()
+}
+
+fn duration_ms(duration: &Option<Duration>, default_ms: i64) -> i64 {
+    duration.as_ref().map_or(default_ms, |duration| {
+        duration.seconds.saturating_mul(1_000).saturating_add(i64::from(duration.nanos / 1_000_000))
+    })
+}

@@ -1,0 +1,141 @@
+//! Usage: events and active actors of each period.
+
+use std::collections::BTreeMap;
+
+use daybook_disclosure::{Counts, suppress};
+use daybook_kernel::rejection::Refusal;
+use daybook_proto::product_analytics::v1::{ColumnType, Granularity, UsageMetric};
+use roaring::RoaringBitmap;
+
+use super::activity::{Active, activity};
+use super::split::OTHERS;
+use super::table::{Table, integer, nothing, number, shown, text, time};
+use super::{Answer, Question, names};
+use crate::metrics::periods::{Period, Periods};
+
+/// What is told of one label in one period.
+#[derive(Default)]
+struct Told {
+    events: u64,
+    actors: RoaringBitmap,
+    /// The actors of each day, added up.
+    daily: u64,
+}
+
+pub(super) fn answer(question: &Question<'_>, metric: &UsageMetric) -> Result<Answer, Refusal> {
+    let events = metric.events.clone().unwrap_or_default();
+    let mut pass = question.pass(&[&events])?;
+    let days = question.periods(Granularity::Day)?;
+    let activity = activity(&mut pass, &days)?;
+    let periods = question.periods(question.granularity)?;
+    let labels = labels(&activity.cells, pass.split.limit);
+    let told = told(&activity.cells, &days, &periods, &labels);
+    let has_periods = question.granularity != Granularity::Unspecified;
+
+    let mut columns = Vec::new();
+    columns.extend(has_periods.then_some(("period_start", ColumnType::Time)));
+    columns.extend(pass.split.is_asked().then_some(("breakdown", ColumnType::Text)));
+    columns.extend([
+        ("events", ColumnType::Integer),
+        ("actors", ColumnType::Integer),
+        ("daily_actors", ColumnType::Number),
+        ("stickiness", ColumnType::Share),
+    ]);
+    let mut table = Table::new(&columns);
+    let label_text = |place: usize| match labels.shown.get(place) {
+        Some(label) => pass.split.labels.text(*label),
+        None => OTHERS,
+    };
+    let mut add = |period: Option<Period>, rows: &[Vec<&Told>], days: &dyn Fn(usize) -> usize, starts: &[Period]| {
+        let counts: Vec<Vec<u64>> = rows.iter().map(|row| row.iter().map(|told| told.actors.len()).collect()).collect();
+        let counts: Vec<&[u64]> = counts.iter().map(Vec::as_slice).collect();
+        let may_show = Counts::from_rows(&counts).map(|counts| suppress(&counts, question.suppress_below));
+        for (at, row) in rows.iter().enumerate() {
+            for (place, told) in row.iter().enumerate() {
+                let is_shown = may_show.as_ref().is_some_and(|may_show| may_show.cell(at, place));
+                let mut cells = Vec::new();
+                if has_periods {
+                    let start = period.or_else(|| starts.get(at).copied()).map(|period| time(period.start_ms));
+                    cells.push(if period.is_some() { nothing() } else { start.unwrap_or_else(nothing) });
+                }
+                if pass.split.is_asked() {
+                    cells.push(text(label_text(place)));
+                }
+                let mean = told.daily as f64 / days(at).max(1) as f64;
+                let stickiness =
+                    if told.actors.is_empty() { nothing() } else { number(mean / told.actors.len() as f64) };
+                cells.push(shown(is_shown, integer(told.events)));
+                cells.push(shown(is_shown, integer(told.actors.len())));
+                cells.push(shown(is_shown, number(mean)));
+                cells.push(shown(is_shown, stickiness));
+                table.add(cells);
+            }
+        }
+    };
+    let days_of = |period: &Period| {
+        let inside = |day: &&Period| (period.start_ms..period.end_ms).contains(&day.start_ms);
+        days.as_slice().iter().filter(inside).count()
+    };
+    if has_periods {
+        let rows: Vec<Vec<&Told>> = told.by_period.iter().map(|row| row.iter().collect()).collect();
+        let days = |at: usize| periods.as_slice().get(at).map_or(1, days_of);
+        add(None, &rows, &days, periods.as_slice());
+    }
+    let whole = Period { start_ms: question.start_ms, end_ms: question.end_ms };
+    let all_days = days.len();
+    add(Some(whole), &[told.whole.iter().collect()], &|_| all_days, &[]);
+    if labels.has_others {
+        table.notes.push(format!("{OTHERS} are all values beyond the {} most frequent", labels.shown.len()));
+    }
+    Ok(Answer { table, events_read: activity.events_read, names: names(&pass) })
+}
+
+/// The labels that are told apart, the most frequent first.
+struct Labels {
+    shown: Vec<u32>,
+    has_others: bool,
+}
+
+fn labels(cells: &BTreeMap<(usize, u32, usize), Active>, limit: usize) -> Labels {
+    let mut actors: BTreeMap<u32, RoaringBitmap> = BTreeMap::new();
+    for ((_, label, _), active) in cells {
+        *actors.entry(*label).or_default() |= &active.actors;
+    }
+    let mut shown: Vec<(u64, u32)> = actors.into_iter().map(|(label, actors)| (actors.len(), label)).collect();
+    shown.sort_by_key(|(actors, label)| (std::cmp::Reverse(*actors), *label));
+    let has_others = shown.len() > limit;
+    shown.truncate(limit);
+    if shown.is_empty() {
+        shown.push((0, 0));
+    }
+    Labels { shown: shown.into_iter().map(|(_, label)| label).collect(), has_others }
+}
+
+struct AllTold {
+    by_period: Vec<Vec<Told>>,
+    whole: Vec<Told>,
+}
+
+fn told(cells: &BTreeMap<(usize, u32, usize), Active>, days: &Periods, periods: &Periods, labels: &Labels) -> AllTold {
+    let columns = labels.shown.len() + usize::from(labels.has_others);
+    let empty = || (0..columns).map(|_| Told::default()).collect::<Vec<_>>();
+    let mut all = AllTold { by_period: (0..periods.len()).map(|_| empty()).collect(), whole: empty() };
+    // Those beyond the limit are one label: whoever was active under several of them counts once a day.
+    let mut by_day: BTreeMap<(usize, usize), Active> = BTreeMap::new();
+    for ((_, label, day), active) in cells {
+        let column = labels.shown.iter().position(|shown| shown == label).unwrap_or(labels.shown.len());
+        let cell = by_day.entry((column, *day)).or_default();
+        cell.events = cell.events.saturating_add(active.events);
+        cell.actors |= &active.actors;
+    }
+    for ((column, day), active) in by_day {
+        let start_ms = days.as_slice().get(day).map_or(i64::MIN, |day| day.start_ms);
+        let of_period = periods.index_of(start_ms).and_then(|period| all.by_period.get_mut(period)?.get_mut(column));
+        for told in of_period.into_iter().chain(all.whole.get_mut(column)) {
+            told.events = told.events.saturating_add(active.events);
+            told.daily = told.daily.saturating_add(active.actors.len());
+            told.actors |= &active.actors;
+        }
+    }
+    all
+}
