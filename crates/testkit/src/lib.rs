@@ -3,6 +3,7 @@
 //!
 //! Not for: production code. Nothing that ships depends on this crate.
 
+pub mod analytics;
 pub mod faulty_log;
 pub mod history;
 pub mod kafka;

@@ -8,7 +8,7 @@ use super::split::OTHERS;
 use super::table::{Table, integer, may_show, maybe, share, shown, text};
 use super::{Answer, Question, duration_ms, names};
 use crate::DAY_MS;
-use crate::metrics::funnel::{self, Funnel, FunnelCount, FunnelValue, Step};
+use crate::metrics::funnel::{self, Funnel, FunnelCount, FunnelValue, Step, StepCount};
 use crate::metrics::percentiles::percentile;
 
 pub(super) fn answer(question: &Question<'_>, metric: &FunnelMetric) -> Result<Answer, Refusal> {
@@ -48,6 +48,11 @@ pub(super) fn answer(question: &Question<'_>, metric: &FunnelMetric) -> Result<A
         }
     })?;
     let mut values = counted.finish().values;
+    if values.is_empty() {
+        // Nobody entered: that is an answer, too.
+        let steps = metric.steps.iter().map(|_| StepCount::default()).collect();
+        values.push(FunnelValue { value: 0, entered: 0, steps });
+    }
     values.sort_by_key(|value| (std::cmp::Reverse(value.entered), value.value));
     let others = values.split_off(pass.split.limit.min(values.len()));
     let has_others = !others.is_empty();

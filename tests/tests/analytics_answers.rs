@@ -1,0 +1,408 @@
+//! Answers of product analytics, through deciding, folding, segments and rollups, against the oracle that says the same in
+//! the plainest way: batches that are sent twice, events that are late and out of order, several in one instant, while
+//! events move from recent batches into segments and small segments become larger ones.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use daybook_kernel::apply::{Fold, apply_record};
+use daybook_kernel::chain::Head;
+use daybook_kernel::decide::Decider;
+use daybook_kernel::domain::{Asked, Query};
+use daybook_kernel::id::{Offset, PartitionId, TenantId};
+use daybook_kernel::key::All;
+use daybook_kernel::state::MemoryState;
+use daybook_kernel::time::Timestamp;
+use daybook_minimise::Minimiser;
+use daybook_policy::Cedar;
+use daybook_privacy::{EpochKeys, MemoryKeyRing};
+use daybook_proto::log::v1::decision::Outcome;
+use daybook_proto::product_analytics::v1::cell::Value;
+use daybook_proto::product_analytics::v1::metric_definition::Metric;
+use daybook_proto::product_analytics::v1::{self, Event, EventSelector, PropertySchema, PropertyType};
+use daybook_testkit::analytics::{self as oracle, Recorded};
+use daybook_testkit::solo::Solo;
+use product_analytics_projection::{QueryMetric, Tables, registry};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, TestRng, TestRunner};
+
+const MINUTE_MS: i64 = 60_000;
+const DAY_MS: i64 = 86_400_000;
+const NAMES: [&str; 4] = ["page.viewed", "filters.applied", "answer.used", "insight.accepted"];
+
+/// A tenant whose events are recorded, and the same events for the oracle.
+struct Product {
+    solo: Solo,
+    tenant: TenantId,
+    keys: EpochKeys,
+    runtime: tokio::runtime::Runtime,
+    minimiser: Minimiser,
+    recorded: Vec<Recorded>,
+    seen: BTreeSet<String>,
+}
+
+/// An event as the test makes it.
+#[derive(Debug, Clone)]
+struct Made {
+    id: u16,
+    actor: u8,
+    name: usize,
+    /// Before now.
+    minutes_ago: i64,
+    kind: Option<u8>,
+}
+
+impl Product {
+    fn new() -> Self {
+        let mut solo = Solo::new(daybook_domains::registry(), &["acme"]);
+        let seconds = |seconds| Some(prost_types::Duration { seconds, nanos: 0 });
+        let profile = v1::MinimisationProfile {
+            time_granularity: seconds(60),
+            late_max: seconds(30 * 86_400),
+            // Longer than the test: an id counts once.
+            deduplication_window: seconds(30 * 86_400),
+            suppress_below: 1,
+            purposes_without_consent: vec!["product".into()],
+            ..Default::default()
+        };
+        let request = v1::SetMinimisationProfileRequest { profile: Some(profile), ..Default::default() };
+        accepted(&mut solo, "SetMinimisationProfile", &request, "privacy");
+        let kind = PropertySchema {
+            name: "kind".into(),
+            r#type: PropertyType::Enum.into(),
+            values: vec!["red".into(), "green".into(), "blue".into()],
+            ..Default::default()
+        };
+        let schema = |name: &&str| v1::EventSchema {
+            name: (*name).to_owned(),
+            version: 1,
+            purpose: "product".into(),
+            properties: vec![kind.clone()],
+            ..Default::default()
+        };
+        let schemas = NAMES.iter().map(schema).collect();
+        let request = v1::SetEventSchemasRequest { schemas, ..Default::default() };
+        accepted(&mut solo, "SetEventSchemas", &request, "product");
+        let tenant = TenantId::parse("acme").unwrap();
+        let minimiser = Minimiser::new(&registry::registry(&solo.tables(&tenant)).unwrap()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let keys = EpochKeys::new(Arc::new(MemoryKeyRing::default()));
+        Self { solo, tenant, keys, runtime, minimiser, recorded: Vec::new(), seen: BTreeSet::new() }
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.solo.log_time().as_micros() / 1_000
+    }
+
+    /// Records a batch, and the same for the oracle: an id counts once.
+    fn record(&mut self, made: &[Made]) {
+        let now_ms = self.now_ms();
+        let mut events = Vec::new();
+        for one in made {
+            let time_ms = (now_ms - one.minutes_ago * MINUTE_MS).div_euclid(MINUTE_MS) * MINUTE_MS;
+            let event_id = format!("event-{}", one.id);
+            let kind = one.kind.map(|kind| {
+                let word = ["red", "green", "blue"][usize::from(kind)];
+                let value = prost_types::Value { kind: Some(prost_types::value::Kind::StringValue(word.into())) };
+                prost_types::Struct { fields: BTreeMap::from([("kind".to_owned(), value)]) }
+            });
+            events.push(Event {
+                event_id: event_id.clone(),
+                name: NAMES[one.name].to_owned(),
+                actor: format!("user-{}@example.org", one.actor),
+                time: Some(Timestamp::from_micros(time_ms * 1_000).to_proto()),
+                properties: kind,
+                ..Default::default()
+            });
+            if self.seen.insert(event_id) {
+                self.recorded.push(Recorded {
+                    actor: u32::from(one.actor),
+                    time_ms,
+                    marks: 1 << one.name,
+                    name: one.name as u32,
+                    value: one.kind.map_or(0, |kind| u32::from(kind) + 1),
+                    number: 0,
+                    seq: self.recorded.len() as u64,
+                });
+            }
+        }
+        let now = self.solo.log_time();
+        let epochs = self.minimiser.epochs(&events, now);
+        let key = |epoch| (epoch, self.runtime.block_on(self.keys.get(&self.tenant, epoch)).unwrap());
+        let keys = epochs.into_iter().map(key).collect();
+        let batch = self.minimiser.minimise(&events, now, &keys);
+        let request = v1::RecordEventsRequest { batch: Some(batch), ..Default::default() };
+        accepted(&mut self.solo, "RecordEvents", &request, "service");
+    }
+
+    fn ask(
+        &self,
+        metric: Metric,
+        start_ms: i64,
+        end_ms: i64,
+        more: impl FnOnce(&mut v1::QueryMetricRequest),
+    ) -> Vec<Vec<String>> {
+        let time = |ms: i64| Some(Timestamp::from_micros(ms * 1_000).to_proto());
+        let mut request = v1::QueryMetricRequest {
+            metric: Some(v1::MetricDefinition { metric: Some(metric), ..Default::default() }),
+            start_time: time(start_ms),
+            end_time: time(end_ms),
+            ..Default::default()
+        };
+        more(&mut request);
+        let asked = Asked {
+            tenant: &self.tenant,
+            now: self.solo.log_time(),
+            partition: PartitionId(0),
+            partitions: 1,
+            next_command: Offset(self.solo.commands.len() as u64),
+        };
+        let tables: Tables<'_> = self.solo.tables(&self.tenant);
+        let response = QueryMetric::answer(&tables, request, &asked).unwrap();
+        assert_eq!(response.suppressed_cells, 0);
+        let cell = |cell: &v1::Cell| match &cell.value {
+            None => "-".to_owned(),
+            Some(Value::Text(text)) => text.clone(),
+            Some(Value::Integer(number)) => number.to_string(),
+            Some(Value::Number(number)) => format!("{number:.6}"),
+            Some(Value::Time(time)) => (time.seconds * 1_000).to_string(),
+            Some(Value::Suppressed(_)) => "*".to_owned(),
+        };
+        response.rows.iter().map(|row| row.cells.iter().map(cell).collect()).collect()
+    }
+
+    /// Every metric over some days, from rollups and from events, is what the oracle says.
+    fn check(&self) {
+        let end_ms = self.now_ms().div_euclid(DAY_MS) * DAY_MS + DAY_MS;
+        let start_ms = end_ms - 6 * DAY_MS;
+        let bounds: Vec<i64> = (0..=6).map(|day| start_ms + day * DAY_MS).collect();
+        self.check_usage(&bounds);
+        self.check_actors(&bounds);
+        self.check_funnel(start_ms, end_ms);
+        self.check_sessions(&bounds);
+    }
+
+    fn active(&self, bounds: &[i64], is_meant: impl Fn(&Recorded) -> bool) -> Vec<BTreeSet<u32>> {
+        let mut active = vec![BTreeSet::new(); bounds.len() - 1];
+        for event in self.recorded.iter().filter(|event| is_meant(event)) {
+            if let Some(period) = oracle::period_of(bounds, event.time_ms) {
+                active[period].insert(event.actor);
+            }
+        }
+        active
+    }
+
+    fn check_usage(&self, bounds: &[i64]) {
+        let (start_ms, end_ms) = (bounds[0], bounds[bounds.len() - 1]);
+        let by_day = |request: &mut v1::QueryMetricRequest| request.granularity = v1::Granularity::Day.into();
+        let events = Some(EventSelector { names: vec![NAMES[0].into(), NAMES[2].into()], r#where: Vec::new() });
+        let is_meant = |event: &Recorded| event.name == 0 || event.name == 2;
+        let usage = || Metric::Usage(v1::UsageMetric { events: events.clone() });
+        let rows = self.ask(usage(), start_ms, end_ms, by_day);
+        let active = self.active(bounds, is_meant);
+        let (uniques, total, actor_days) = oracle::actors::usage(&active);
+        let count = |from: i64, to: i64| {
+            self.recorded.iter().filter(|event| is_meant(event) && (from..to).contains(&event.time_ms)).count()
+        };
+        for (day, row) in rows.iter().take(6).enumerate() {
+            let expected =
+                [bounds[day].to_string(), count(bounds[day], bounds[day + 1]).to_string(), uniques[day].to_string()];
+            assert_eq!(row[..3], expected);
+        }
+        let mean = actor_days as f64 / 6.0;
+        assert_eq!(
+            rows[6][..4],
+            ["-".into(), count(start_ms, end_ms).to_string(), total.to_string(), format!("{mean:.6}")]
+        );
+        // The same from the events themselves: a filter that lets everything through takes the other road.
+        let all = v1::PropertyFilter { property: "kind".into(), any_of: vec!["red".into()], ..Default::default() };
+        let none = v1::PropertyFilter { negated: true, ..all.clone() };
+        let of = |filter: &v1::PropertyFilter| {
+            self.ask(usage(), start_ms, end_ms, |request| request.filters = vec![filter.clone()])[0].clone()
+        };
+        let red =
+            |event: &&Recorded| is_meant(event) && event.value == 1 && (start_ms..end_ms).contains(&event.time_ms);
+        let reds = self.recorded.iter().filter(red).count();
+        assert_eq!(of(&all)[0], reds.to_string());
+        assert_eq!(of(&none)[0], (count(start_ms, end_ms) - reds).to_string());
+        // Split by the property, the parts add up.
+        let split = self.ask(usage(), start_ms, end_ms, |request| {
+            let by = Some(v1::breakdown::By::Property("kind".into()));
+            request.breakdown = Some(v1::Breakdown { by, limit: 0 });
+        });
+        let sum: usize = split.iter().map(|row| row[1].parse::<usize>().unwrap()).sum();
+        assert_eq!(sum, count(start_ms, end_ms));
+    }
+
+    fn check_actors(&self, bounds: &[i64]) {
+        let (start_ms, end_ms) = (bounds[0], bounds[bounds.len() - 1]);
+        let all = |_: &Recorded| true;
+        let active = self.active(bounds, all);
+        let before: BTreeSet<u32> =
+            self.recorded.iter().filter(|event| event.time_ms < start_ms).map(|event| event.actor).collect();
+        let just_before = &self.active(&[start_ms - DAY_MS, start_ms], all)[0];
+        let rows = self.ask(Metric::Lifecycle(v1::LifecycleMetric::default()), start_ms, end_ms, |_| {});
+        for (row, expected) in rows.iter().zip(oracle::actors::lifecycle(&active, &before, just_before)) {
+            assert_eq!(row[1..], expected.map(|count| count.to_string()));
+        }
+        for first_time in [false, true] {
+            for rolling in [false, true] {
+                let kind = if rolling { v1::RetentionKind::Rolling } else { v1::RetentionKind::Unspecified };
+                let metric = v1::RetentionMetric { first_time, kind: kind.into(), periods: 3, ..Default::default() };
+                let rows = self.ask(Metric::Retention(metric), start_ms, end_ms, |_| {});
+                // Days that have not begun have no rows; a rolling number looks at all that are asked for.
+                let later: Vec<i64> = (0..=10).map(|day| start_ms + day * DAY_MS).collect();
+                let returning = self.active(&later, all);
+                let asked = oracle::actors::Retention { rolling, first_time, periods: 3 };
+                let expected = oracle::actors::retention(asked, &active, &returning, &before);
+                let expected =
+                    expected.iter().filter(|(cohort, n, ..)| cohort + n < 6).map(|(cohort, n, size, came)| {
+                        vec![bounds[*cohort].to_string(), n.to_string(), size.to_string(), came.to_string()]
+                    });
+                let of_cohorts = rows.iter().filter(|row| row[0] != "-").map(|row| row[..4].to_vec());
+                assert_eq!(of_cohorts.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+            }
+        }
+    }
+
+    fn check_funnel(&self, start_ms: i64, end_ms: i64) {
+        let orders = [
+            (v1::FunnelOrder::Unspecified, oracle::funnel::Order::AnythingBetween),
+            (v1::FunnelOrder::Strict, oracle::funnel::Order::Strict),
+            (v1::FunnelOrder::Increasing, oracle::funnel::Order::Increasing),
+            (v1::FunnelOrder::Any, oracle::funnel::Order::Any),
+        ];
+        let names = |name: usize| Some(EventSelector { names: vec![NAMES[name].into()], r#where: Vec::new() });
+        for (order, of_oracle) in orders {
+            let window_ms = 90 * MINUTE_MS;
+            let metric = v1::FunnelMetric {
+                steps: (0..3).map(|name| v1::FunnelStep { events: names(name), optional: false }).collect(),
+                order: order.into(),
+                conversion_window: Some(prost_types::Duration { seconds: window_ms / 1_000, nanos: 0 }),
+                exclusions: names(3).into_iter().collect(),
+                ..Default::default()
+            };
+            let rows = self.ask(Metric::Funnel(metric), start_ms, end_ms, |_| {});
+            let asked = oracle::funnel::Funnel {
+                steps: (0..3).map(|mark| (mark, false)).collect(),
+                order: of_oracle,
+                window_ms,
+                exclusions: vec![3],
+                attribution: oracle::funnel::Attribution::First,
+                start_ms,
+                end_ms,
+                now_ms: self.now_ms(),
+            };
+            // Without a breakdown everybody counts under none.
+            let unsplit: Vec<Recorded> = self.recorded.iter().map(|event| Recorded { value: 0, ..*event }).collect();
+            let nobody = || vec![oracle::funnel::Step::default(); 3];
+            let steps = oracle::funnel::funnel(&asked, &unsplit).remove(&0).unwrap_or_else(nobody);
+            let expected = steps.iter().map(|step| {
+                let median = oracle::percentile(&step.times_ms, 50).map_or("-".to_owned(), |ms| ms.to_string());
+                [step.reached.to_string(), step.open.to_string(), median]
+            });
+            let found = rows.iter().map(|row| [row[2].clone(), row[5].clone(), row[6].clone()]);
+            assert_eq!(found.collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "{order:?}");
+        }
+    }
+
+    fn check_sessions(&self, bounds: &[i64]) {
+        let (start_ms, end_ms) = (bounds[0], bounds[bounds.len() - 1]);
+        let rows = self.ask(Metric::Sessions(v1::SessionsMetric::default()), start_ms, end_ms, |request| {
+            request.granularity = v1::Granularity::Day.into();
+        });
+        for (row, (sessions, actors, events, durations)) in
+            rows.iter().zip(oracle::sessions::sessions(bounds, &self.recorded))
+        {
+            let median = oracle::percentile(&durations, 50).map_or("-".to_owned(), |ms| ms.to_string());
+            let expected = [sessions.to_string(), actors.to_string(), events.to_string()];
+            assert_eq!((&row[1..4], &row[5]), (&expected[..], &median));
+            // Nobody is more than his sessions, nor those more than their events.
+            assert!(actors <= sessions && sessions <= events);
+        }
+        let metric = v1::PathsMetric { length: 3, limit: 100, ..Default::default() };
+        let rows = self.ask(Metric::Paths(metric), start_ms, end_ms, |_| {});
+        let (expected, _) = oracle::sessions::paths(&[], 3, 100, (start_ms, end_ms), &self.recorded);
+        let named = |(names, sessions, actors): &(Vec<u32>, u64, u64)| {
+            let names: Vec<_> = names.iter().map(|name| NAMES[*name as usize]).collect();
+            vec![names.join(" > "), sessions.to_string(), actors.to_string()]
+        };
+        let mut expected: Vec<_> = expected.iter().map(named).collect();
+        let mut found: Vec<_> = rows.iter().filter(|row| row[0] != "(others)").map(|row| row[..3].to_vec()).collect();
+        // Paths that are as frequent stand in the order of the numbers of their names, which the oracle does not know.
+        expected.sort();
+        found.sort();
+        assert_eq!(found, expected);
+    }
+
+    /// Folding the log again gives the same state.
+    fn check_rebuild(&self) {
+        let decider = Decider::new(daybook_domains::registry(), Arc::new(Cedar::new()), 1);
+        let (mut state, mut head) = (MemoryState::default(), Head::genesis("solo", 1, PartitionId(0)));
+        for (offset, bytes) in (0..).zip(&self.solo.records) {
+            let record =
+                apply_record(&decider, &state, &mut head, PartitionId(0), Offset(offset), bytes.clone(), Fold::All);
+            let writes = record.unwrap().unwrap().writes;
+            state.apply(&writes);
+        }
+        assert!(state == self.solo.state, "the state is what the log says");
+    }
+}
+
+fn accepted(solo: &mut Solo, kind: &str, request: &impl prost::Message, role: &str) {
+    let decision = solo.ask("acme", "product_analytics", kind, request, "ada", &[role]);
+    assert!(matches!(decision.outcome, Some(Outcome::Accepted(_))), "{decision:?}");
+}
+
+fn made(actors: u8) -> impl Strategy<Value = Made> {
+    (0..4_000u16, 0..actors, 0..NAMES.len(), 0..9_000i64, prop::option::of(0..3u8))
+        .prop_map(|(id, actor, name, minutes_ago, kind)| Made { id, actor, name, minutes_ago, kind })
+}
+
+/// Near enough to each other in time that funnels convert and sessions last.
+fn near(minutes: i64) -> impl Strategy<Value = Made> {
+    (0..u16::MAX, 0..4u8, 0..NAMES.len(), 0..minutes, prop::option::of(0..3u8))
+        .prop_map(|(id, actor, name, minutes_ago, kind)| Made { id, actor, name, minutes_ago, kind })
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 48, ..Config::default() })]
+    #[test]
+    fn recent_events_are_answered_for_at_once(
+        batches in prop::collection::vec(prop::collection::vec(near(600), 1..20), 1..6)
+    ) {
+        let mut product = Product::new();
+        for batch in &batches {
+            product.record(batch);
+            product.solo.advance(Duration::from_secs(3_600));
+        }
+        product.check();
+    }
+}
+
+/// More than a thousand batches are laid into segments; several times that, and small segments become one.
+#[test]
+fn answers_do_not_depend_on_where_events_lie() {
+    let mut runner =
+        TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(Config::default().rng_algorithm));
+    let mut product = Product::new();
+    let strategy = prop_oneof![3 => prop::collection::vec(made(12), 1..3), 1 => prop::collection::vec(near(300), 1..4)];
+    for batch in 1..=9_300 {
+        let events = strategy.new_tree(&mut runner).unwrap().current();
+        product.record(&events);
+        if batch % 50 == 0 {
+            product.solo.advance(Duration::from_secs(900));
+        }
+        if [1_000, 1_024, 1_100, 3_000, 9_300].contains(&batch) {
+            product.check();
+        }
+    }
+    let tables: Tables<'_> = product.solo.tables(&product.tenant);
+    let segments = tables.segments().scan(All).count();
+    assert!((2..60).contains(&segments), "{segments} segments: they are made, and small ones become one");
+    product.check_rebuild();
+}
