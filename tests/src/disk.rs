@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
+use daybook_rocks::{IteratorMode, Memory, Spec, Wal, families_on_disk, family};
+
 /// Every file below a folder, in the order of their paths.
 pub fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -70,6 +72,29 @@ pub fn flip(file: &Path, at: usize) {
 pub fn contains(haystack: &[u8], needle: &[u8]) -> bool {
     assert!(!needle.is_empty(), "nothing is everywhere");
     haystack.windows(needle.len()).any(|window| window == needle)
+}
+
+/// Every row of every database below a folder, beside whoever has it open.
+pub fn rows(folder: &Path) -> Vec<(String, Vec<u8>, Vec<u8>)> {
+    let mut rows = Vec::new();
+    for database in databases(folder) {
+        let scratch = tempfile::tempdir().expect("a folder");
+        let db = Spec::new(&database, Wal::Kept).open_to_read(&Memory::default(), scratch.path()).expect("a database");
+        for name in families_on_disk(&db).expect("families") {
+            let family = family(&db, &name).expect("a family");
+            for row in db.iterator_cf(&family, IteratorMode::Start) {
+                let (key, value) = row.expect("a row");
+                rows.push((format!("{}, {name}", database.display()), key.into_vec(), value.into_vec()));
+            }
+        }
+    }
+    rows
+}
+
+/// The folders of the databases below a folder.
+pub fn databases(folder: &Path) -> Vec<PathBuf> {
+    let current = files(folder).into_iter().filter(|file| file.file_name().is_some_and(|name| name == "CURRENT"));
+    current.map(|file| file.parent().expect("a folder").to_owned()).collect()
 }
 
 /// A small disk of its own, in memory. Needs the right to mount.

@@ -33,3 +33,9 @@ pub const AUDREY: Person = Person { tenants: &[FIRST_TENANT, "platform"], ..pers
 pub const ROOT: Person = Person { tenants: &["platform", FIRST_TENANT], ..person("root", &["admin"]) };
 /// A program that feeds items in and asks before it deletes.
 pub const FEEDER: Person = Person { service: true, ..person("feeder", &["service"]) };
+/// Of a product team: registers events, defines metrics, reads them.
+pub const PIA: Person = person("pia", &["product"]);
+/// Answers for privacy: sets how events are minimised.
+pub const PETRA: Person = person("petra", &["privacy"]);
+/// An analyst: reads metrics.
+pub const ANNA: Person = person("anna", &["analyst"]);

@@ -4,7 +4,7 @@
 //! well, because a table file may hold rows in compressed blocks. That the search can find something is shown by a
 //! marker that is stored in clear, by the sealed content, and by the wrapped key while it is still there.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
 use base64::Engine;
@@ -16,8 +16,8 @@ use daybook_policy::Cedar;
 use daybook_proto::legal_hold::v1::*;
 use daybook_proto::log::v1::CommandRecord;
 use daybook_rocks::rocksdb::{BottommostLevelCompaction, CompactOptions};
-use daybook_rocks::{Family, IteratorMode, Memory, Spec, Wal, families_on_disk, family};
-use daybook_tests::disk::{contains, files};
+use daybook_rocks::{Family, Memory, Spec, Wal, families_on_disk, family};
+use daybook_tests::disk::{contains, databases, files, rows};
 use daybook_tests::node::{Home, Node};
 use daybook_tests::people::{LEA, RITA};
 use daybook_tests::requests::*;
@@ -101,28 +101,6 @@ fn find(folder: &Path, wanted: &[Wanted]) -> Vec<String> {
         look(&place, &value);
     }
     found
-}
-
-/// Every row of every database below a folder, beside whoever has it open.
-fn rows(folder: &Path) -> Vec<(String, Vec<u8>, Vec<u8>)> {
-    let mut rows = Vec::new();
-    for database in databases(folder) {
-        let scratch = tempfile::tempdir().unwrap();
-        let db = Spec::new(&database, Wal::Kept).open_to_read(&Memory::default(), scratch.path()).unwrap();
-        for name in families_on_disk(&db).unwrap() {
-            let family = family(&db, &name).unwrap();
-            for row in db.iterator_cf(&family, IteratorMode::Start) {
-                let (key, value) = row.unwrap();
-                rows.push((format!("{}, {name}", database.display()), key.into_vec(), value.into_vec()));
-            }
-        }
-    }
-    rows
-}
-
-fn databases(folder: &Path) -> Vec<PathBuf> {
-    let current = files(folder).into_iter().filter(|file| file.file_name().is_some_and(|name| name == "CURRENT"));
-    current.map(|file| file.parent().unwrap().to_owned()).collect()
 }
 
 /// The wrapped key of an item as it lies in the key ring, and the key itself.

@@ -202,16 +202,28 @@ fn time_ms(event: &Event, now: Timestamp) -> Option<i64> {
 
 /// An event that is refused, with the names that may be said of it.
 fn refused(index: u32, event: &Event, why: &Refused<'_>) -> RefusedEvent {
-    let may_be_said = |text: &str| !value::is_personal(text);
     let name = match why.reason {
-        Refusal::UnknownEvent if event_name_problem(&event.name).is_some() || !may_be_said(&event.name) => {
-            String::new()
-        }
-        _ => event.name.clone(),
+        Refusal::UnknownEvent if event_name_problem(&event.name).is_some() || !may_be_said(&event.name) => "",
+        _ => &event.name,
     };
     let property = match why.reason {
-        Refusal::UnknownProperty if name_problem(why.property).is_some() || !may_be_said(why.property) => String::new(),
-        _ => why.property.to_owned(),
+        Refusal::UnknownProperty if name_problem(why.property).is_some() || !may_be_said(why.property) => "",
+        _ => why.property,
     };
-    RefusedEvent { index, reason: why.reason.into(), name, property }
+    RefusedEvent { index, reason: why.reason.into(), name: name.to_owned(), property: property.to_owned() }
+}
+
+/// Whether a name that nobody has registered may be repeated: it is made of words, with two digits at the end at most, and
+/// the detectors see nothing in it. They do not know a key or an address that a program has turned into small letters.
+fn may_be_said(name: &str) -> bool {
+    const LETTERS_MAX: usize = 20;
+    const DIGITS_MAX: usize = 2;
+    let is_word = |word: &str| {
+        let letters = word.trim_end_matches(|c: char| c.is_ascii_digit());
+        let digits = word.len() - letters.len();
+        (1..=LETTERS_MAX).contains(&letters.len())
+            && digits <= DIGITS_MAX
+            && letters.bytes().all(|byte| byte.is_ascii_lowercase())
+    };
+    name.split(['.', '_']).all(is_word) && !value::is_personal(name)
 }
