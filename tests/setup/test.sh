@@ -92,7 +92,24 @@ if [ -z "$failed" ]; then
         # By name: what needs one has "s3" in its name.
         without_s3=yes
     fi
+    # The compilers that typed clients are checked with.
+    without_typescript=
+    if set_up typescript; then
+        export DAYBOOK_TYPESCRIPT=$found
+    else
+        skip "the generated TypeScript client" "$reason"
+        without_typescript=yes
+    fi
+    without_mypy=
+    if set_up mypy; then
+        export DAYBOOK_MYPY=$found
+    else
+        skip "the generated Python client" "$reason"
+        without_mypy=yes
+    fi
     skipped_by_name=()
+    [ -z "$without_typescript" ] || skipped_by_name+=(--skip typescript_client)
+    [ -z "$without_mypy" ] || skipped_by_name+=(--skip python_client)
     [ -z "$without_kafka" ] || skipped_by_name+=(--skip kafka)
     [ -z "$without_s3" ] || skipped_by_name+=(--skip s3)
     # A node with a network of its own, which is cut. Where none can be made, the test says so.

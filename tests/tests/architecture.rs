@@ -121,7 +121,19 @@ fn the_kernel_does_no_io() {
 #[test]
 fn processors_and_projections_are_pure() {
     let crates = crates();
-    let pure = ["bytes", "daybook-kernel", "daybook-proto", "prost", "prost-types"];
+    // Rules, small cells, bitmaps and calendars: functions of what they are given.
+    let pure = [
+        "bytes",
+        "chrono",
+        "chrono-tz",
+        "daybook-disclosure",
+        "daybook-event-rules",
+        "daybook-kernel",
+        "daybook-proto",
+        "prost",
+        "prost-types",
+        "roaring",
+    ];
     for (name, one) in in_folder(&crates, "projections") {
         only(name, &one.dependencies, &pure);
         never(name, &reaches(&crates, name), &EFFECTFUL);
@@ -131,6 +143,20 @@ fn processors_and_projections_are_pure() {
         only(name, &one.dependencies, &[&pure[..], &[own.as_str()]].concat());
         never(name, &reaches(&crates, name), &EFFECTFUL);
     }
+}
+
+/// What people do with a product decides about nobody's access: what asks policies cannot reach what was recorded of it.
+#[test]
+fn telemetry_feeds_no_access_decision() {
+    let crates = crates();
+    for name in ["daybook-policy", "platform-processor", "legal-hold-processor"] {
+        never(name, &reaches(&crates, name), &["product-analytics-projection", "product-analytics-processor"]);
+    }
+    // Within the domain itself, a question to policies is asked with fixed names and those of schemas and metrics: what an
+    // entity of it may have besides its tenant stands in its schema, which is nothing.
+    let schema = fs::read_to_string(root().join("processors/product_analytics/policy/schema.cedarschema")).unwrap();
+    let entities: Vec<_> = schema.lines().filter(|line| line.trim().starts_with("entity ")).collect();
+    assert!(entities.len() >= 4 && entities.iter().all(|line| line.ends_with("{ tenant: String };")), "{entities:?}");
 }
 
 #[test]

@@ -25,6 +25,10 @@ pub(crate) const CONNECTIONS: usize = 8;
 pub(crate) const REGISTER_ITEM: &str = "/daybook.legal_hold.v1.LegalHoldService/RegisterItem";
 pub(crate) const REGISTER_ITEMS: &str = "/daybook.legal_hold.v1.LegalHoldService/RegisterItems";
 pub(crate) const GET_STATUS: &str = "/daybook.node.v1.NodeService/GetStatus";
+pub(crate) const SET_PROFILE: &str = "/daybook.product_analytics.v1.ProductAnalyticsService/SetMinimisationProfile";
+pub(crate) const SET_SCHEMAS: &str = "/daybook.product_analytics.v1.ProductAnalyticsService/SetEventSchemas";
+pub(crate) const RECORD_EVENTS: &str = "/daybook.product_analytics.v1.ProductAnalyticsService/RecordEvents";
+pub(crate) const QUERY_METRIC: &str = "/daybook.product_analytics.v1.ProductAnalyticsService/QueryMetric";
 const SET_RETENTION_CLASS: &str = "/daybook.legal_hold.v1.LegalHoldService/SetRetentionClass";
 const CREATE_TENANT: &str = "/daybook.platform.v1.PlatformService/CreateTenant";
 /// The tenant whose token asks how a node stands.
@@ -49,11 +53,15 @@ impl Client {
         let key = DevelopmentKey::open(data).map_err(|error| anyhow!(error))?;
         let mut tokens = BTreeMap::new();
         for tenant in tenants.iter().map(String::as_str).chain([PLATFORM]) {
-            let role = if tenant == PLATFORM { "admin" } else { "records-manager" };
+            let roles: &[&str] = match tenant {
+                PLATFORM => &["admin"],
+                _ => &["records-manager", "product", "privacy"],
+            };
+            let roles: Vec<String> = roles.iter().map(ToString::to_string).collect();
             let token = key.mint(&TokenRequest {
                 subject: "benchmark",
                 tenants: &[tenant.to_owned()],
-                roles: &[role.to_owned()],
+                roles: &roles,
                 service: true,
                 valid_for: Duration::from_secs(3_600),
             });

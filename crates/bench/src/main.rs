@@ -18,6 +18,7 @@
 //! | `starts` | a node starts from snapshots, or from the log |
 //! | `dispositions` | may this be deleted? |
 //! | `detection` | personal data in text |
+//! | `events` | events of product use: in, and out as metrics |
 //! | `memory` | a node with a million items |
 //! | `report` | tables, aims, the page |
 //!
@@ -30,6 +31,7 @@ mod commands;
 mod detection;
 mod dispositions;
 mod distributed;
+mod events;
 mod filled;
 mod items;
 mod load;
@@ -104,6 +106,8 @@ pub(crate) enum Part {
     Dispositions,
     /// Finding personal data.
     Detection,
+    /// Events of product use, and metrics.
+    Events,
     /// Memory.
     Memory,
 }
@@ -126,15 +130,32 @@ pub(crate) struct Scale {
     pub(crate) replayed: u64,
     /// Items whose memory is measured.
     pub(crate) items: u64,
+    /// Events of product use that are recorded, and how many actors they have.
+    pub(crate) events: u64,
+    pub(crate) actors: u64,
     /// How often a node is killed, and stopped.
     pub(crate) goings: usize,
 }
 
 impl Scale {
-    const FULL: Self =
-        Self { rounds: 5, round: Duration::from_secs(3), replayed: 300_000, items: 1_000_000, goings: 10 };
-    const QUICK: Self =
-        Self { rounds: 2, round: Duration::from_millis(500), replayed: 20_000, items: 50_000, goings: 1 };
+    const FULL: Self = Self {
+        rounds: 5,
+        round: Duration::from_secs(3),
+        replayed: 300_000,
+        items: 1_000_000,
+        events: 10_000_000,
+        actors: 1_000_000,
+        goings: 10,
+    };
+    const QUICK: Self = Self {
+        rounds: 2,
+        round: Duration::from_millis(500),
+        replayed: 20_000,
+        items: 50_000,
+        events: 100_000,
+        actors: 10_000,
+        goings: 1,
+    };
 }
 
 fn main() -> Result<()> {
@@ -172,6 +193,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
             Part::Replay => replay::measure(&folder, &scale, &mut report).await,
             Part::Dispositions => dispositions::measure(&folder, &scale, &mut report).await,
             Part::Detection => detection::measure(&scale, &mut report),
+            Part::Events => events::measure(&folder, &scale, &mut report).await,
             Part::Memory => memory::measure(&folder, &scale, &mut report).await,
         }
         .with_context(|| format!("measuring {part:?}"))?;

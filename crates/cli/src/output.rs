@@ -32,8 +32,13 @@ pub(crate) fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<I
     if count == 0 {
         line("nothing to show");
     } else {
-        table.lines().for_each(|row| line(row.trim()));
+        print(&table);
     }
+}
+
+/// A table, without the margins that the library puts around it.
+pub(crate) fn print(table: &Table) {
+    table.lines().for_each(|row| line(row.strip_prefix(' ').unwrap_or(&row).trim_end()));
 }
 
 /// Names and values below each other; empty values are left out.

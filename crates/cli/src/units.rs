@@ -39,13 +39,27 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 
 /// A point in time: 2026-03-01T12:00:00Z, or 2026-03-01 for its first instant in UTC.
 pub(crate) fn time(text: &str) -> Result<prost_types::Timestamp, String> {
+    time_in(text, "")
+}
+
+/// A time zone by its IANA name; empty is UTC.
+fn zone(name: &str) -> Result<TimeZone, String> {
+    if name.is_empty() {
+        return Ok(TimeZone::UTC);
+    }
+    TimeZone::get(name).map_err(|error| format!("{name:?} is no time zone: {error}"))
+}
+
+/// The same with days of a time zone.
+pub(crate) fn time_in(text: &str, zone_name: &str) -> Result<prost_types::Timestamp, String> {
+    let zone = zone(zone_name)?;
     let wrong = || format!("{text:?} is not a time; write for example 2026-03-01 or 2026-03-01T12:00:00Z");
     let time = match text.parse::<Timestamp>() {
         Ok(time) => time,
         Err(_) => {
             let civil =
                 text.parse::<DateTime>().ok().or_else(|| text.parse::<Date>().ok().map(|date| date.at(0, 0, 0, 0)));
-            let zoned = civil.ok_or_else(wrong)?.to_zoned(TimeZone::UTC).map_err(|_| wrong())?;
+            let zoned = civil.ok_or_else(wrong)?.to_zoned(zone).map_err(|_| wrong())?;
             zoned.timestamp()
         }
     };
@@ -71,6 +85,17 @@ pub(crate) fn filter(text: &str) -> Result<PropertyFilter, String> {
         "<=" => PropertyFilter { property, maximum: number()?, ..Default::default() },
         _ => PropertyFilter { property, any_of: words(), negated: operator == "!=", ..Default::default() },
     })
+}
+
+/// A time in a time zone: its day alone where that begins then.
+pub(crate) fn show_time_in(time: &prost_types::Timestamp, zone_name: &str) -> String {
+    let at = Timestamp::new(time.seconds, time.nanos);
+    let (Ok(at), Ok(zone)) = (at, zone(zone_name)) else { return show_time(Some(time)) };
+    let zoned = at.to_zoned(zone);
+    match zoned.start_of_day() {
+        Ok(start) if start == zoned => zoned.date().to_string(),
+        _ => zoned.strftime("%Y-%m-%d %H:%M:%S%:z").to_string(),
+    }
 }
 
 /// A hash: 64 hexadecimal digits.
@@ -134,6 +159,15 @@ mod tests {
         }
         let show = |text: &str| show_duration(Some(&proto_duration(duration(text).unwrap())));
         assert_eq!((show("90s").as_str(), show("400d").as_str(), show("0").as_str()), ("1m30s", "1y35d", "0"));
+    }
+
+    #[test]
+    fn days_of_a_zone() {
+        let at = time_in("2026-11-24", "Europe/Berlin").unwrap();
+        assert_eq!(at, time("2026-11-23T23:00:00Z").unwrap());
+        assert_eq!(show_time_in(&at, "Europe/Berlin"), "2026-11-24");
+        assert_eq!(show_time_in(&at, ""), "2026-11-23 23:00:00+00:00");
+        assert!(time_in("2026-11-24", "Atlantis").is_err());
     }
 
     #[test]

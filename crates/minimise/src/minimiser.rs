@@ -48,7 +48,7 @@ impl Minimiser {
     /// The epochs whose keys are needed, each by the day on which it begins, counted from 1970.
     pub fn epochs(&self, events: &[Event], now: Timestamp) -> BTreeSet<i64> {
         let times = events.iter().filter_map(|event| time_ms(event, now));
-        times.map(|time_ms| self.epoch_of(time_ms)).collect()
+        times.map(|time_ms| self.epoch_of(self.profile.coarsened(time_ms))).collect()
     }
 
     fn epoch_of(&self, time_ms: i64) -> i64 {

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use daybook_kernel::hash::Hash;
 use daybook_kernel::id::Offset;
 use daybook_kernel::record::DecisionRecord;
 use daybook_kernel::time::{Timestamp, duration_to_proto};
@@ -14,6 +15,7 @@ use daybook_proto::legal_hold::v1::*;
 use daybook_proto::log::v1::{self as log, decision::Outcome};
 use daybook_proto::platform::v1 as platform;
 use daybook_proto::privacy::v1::Sealed;
+use daybook_proto::product_analytics::v1 as analytics;
 use prost::Message;
 
 use super::world::{Who, World, place_of, system};
@@ -23,6 +25,9 @@ const ROOT: Who<'_> = Who { name: "root", role: "admin", tenants: &["platform"] 
 const RITA: Who<'_> = Who { name: "rita", role: "records-manager", tenants: &["acme", "globex", "initech"] };
 const LEA: Who<'_> = Who { name: "lea", role: "legal", tenants: &["acme", "globex", "initech"] };
 const LEO: Who<'_> = Who { name: "leo", role: "legal", tenants: &["acme", "globex", "initech"] };
+
+const PIA: Who<'_> = Who { name: "pia", role: "product", tenants: &["acme"] };
+const PETRA: Who<'_> = Who { name: "petra", role: "privacy", tenants: &["acme"] };
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -36,6 +41,7 @@ pub fn tell() -> World {
     story.holds_start_and_end_by_themselves();
     story.a_hold_over_two_tenants();
     story.retention_falls_due();
+    story.a_product_is_used();
     story.owners_change();
     story.what_is_refused();
     story.a_stream_is_parked();
@@ -88,7 +94,11 @@ fn on(name: &str) -> Scope {
 
 impl Story {
     fn ask(&mut self, who: Who<'_>, tenant: &str, kind: &str, request: &impl Message) -> log::Decision {
-        let domain = if who.role == "admin" { "platform" } else { "legal_hold" };
+        let domain = match who.role {
+            "admin" => "platform",
+            "product" | "privacy" => "product_analytics",
+            _ => "legal_hold",
+        };
         let record = self.world.asked(who, tenant, domain, kind, request);
         let decision = self.world.submit(&record);
         if code(&decision) == "ACCEPTED" {
@@ -183,7 +193,7 @@ impl Story {
         let node = platform::NodeRelease {
             node_id: "node-a".to_owned(),
             version: "0.1.0".to_owned(),
-            newest_feature_level: 1,
+            newest_feature_level: daybook_kernel::feature_level::FeatureLevel::NEWEST.0,
         };
         let raise = platform::RaiseFeatureLevelRequest { nodes: vec![node], ..Default::default() };
         self.yes(ROOT, "platform", "RaiseFeatureLevel", &raise);
@@ -322,6 +332,97 @@ impl Story {
     }
 
     /// A node is replaced, comes back late, races, repeats itself.
+    fn a_product_is_used(&mut self) {
+        let profile = Some(analytics::MinimisationProfile {
+            time_granularity: Some(duration_to_proto(Duration::from_secs(60))),
+            purposes_without_consent: vec!["product".to_owned()],
+            ..Default::default()
+        });
+        let request = analytics::SetMinimisationProfileRequest { profile: profile.clone(), ..Default::default() };
+        self.yes(PETRA, "acme", "SetMinimisationProfile", &request);
+        let property = analytics::PropertySchema {
+            name: "format".to_owned(),
+            r#type: analytics::PropertyType::Enum.into(),
+            values: vec!["pdf".to_owned(), "csv".to_owned()],
+            ..Default::default()
+        };
+        let case = analytics::PropertySchema {
+            name: "case_id".to_owned(),
+            r#type: analytics::PropertyType::OpaqueId.into(),
+            ..Default::default()
+        };
+        let schema = analytics::EventSchema {
+            name: "case.exported".to_owned(),
+            version: 1,
+            purpose: "product".to_owned(),
+            properties: vec![property, case],
+            ..Default::default()
+        };
+        let schemas = vec![schema];
+        let request = analytics::SetEventSchemasRequest { schemas: schemas.clone(), ..Default::default() };
+        self.yes(PIA, "acme", "SetEventSchemas", &request);
+        self.no(
+            "EVENT_SCHEMA_BREAKS",
+            PIA,
+            "acme",
+            "SetEventSchemas",
+            &analytics::SetEventSchemasRequest {
+                schemas: vec![analytics::EventSchema { version: 2, properties: Vec::new(), ..schemas[0].clone() }],
+                ..Default::default()
+            },
+        );
+
+        let registry = analytics::EventRegistry { profile, schemas, hash: String::new() };
+        let minute_ms = self.world.now.as_micros() / 60_000_000 * 60_000;
+        let ids = analytics::PropertyColumn {
+            name: "case_id".to_owned(),
+            events: vec![0, 2],
+            values: vec![0, 0],
+            ids: vec!["case-7".to_owned()],
+        };
+        let formats = analytics::PropertyColumn {
+            name: "format".to_owned(),
+            events: vec![0, 1],
+            values: vec![1, 0],
+            ids: Vec::new(),
+        };
+        let refused = analytics::RefusedEvent {
+            index: 3,
+            reason: analytics::Refusal::UnknownEvent.into(),
+            name: "case.burnt".to_owned(),
+            ..Default::default()
+        };
+        let batch = analytics::EventBatch {
+            registry_hash: Hash::of(&registry.encode_to_vec()).to_bytes(),
+            names: vec!["case.exported".to_owned()],
+            name: vec![0, 0, 0],
+            index: vec![0, 1, 2],
+            // The last is of a year ago: too late.
+            time_delta_ms: vec![minute_ms, -60_000, -365 * 86_400_000],
+            actors: Bytes::from([[7u8; 16], [8; 16]].concat()),
+            actor: vec![1, 2, 0],
+            event_ids: Bytes::from([[1u8; 16], [2; 16], [0; 16]].concat()),
+            properties: vec![ids, formats],
+            refused: vec![refused],
+            dropped: Vec::new(),
+        };
+        let request = analytics::RecordEventsRequest { batch: Some(batch.clone()), ..Default::default() };
+        self.yes(PIA, "acme", "RecordEvents", &request);
+        // The same events in another batch: each is known by its id.
+        self.yes(PIA, "acme", "RecordEvents", &request);
+        let other = analytics::EventBatch { registry_hash: Bytes::from([9u8; 32].to_vec()), ..batch };
+        let request = analytics::RecordEventsRequest { batch: Some(other), ..Default::default() };
+        self.no("EVENT_REGISTRY_CHANGED", PIA, "acme", "RecordEvents", &request);
+
+        let definition = analytics::MetricDefinition {
+            name: "exports".to_owned(),
+            metric: Some(analytics::metric_definition::Metric::Usage(analytics::UsageMetric::default())),
+            ..Default::default()
+        };
+        let request = analytics::DefineMetricRequest { definition: Some(definition), ..Default::default() };
+        self.yes(PIA, "acme", "DefineMetric", &request);
+    }
+
     fn owners_change(&mut self) {
         let id = self.world.home_of("acme");
         let before = self.world.head(id).clone();

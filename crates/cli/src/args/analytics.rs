@@ -112,12 +112,12 @@ pub(crate) enum StepOrder {
 pub(crate) struct MetricArguments {
     /// usage, funnel, retention, lifecycle, paths, sessions, time-to-insight, copilot, or the name of a defined metric
     pub(crate) metric: String,
-    /// From then on
-    #[arg(long, value_parser = units::time, value_name = "TIME")]
-    pub(crate) since: prost_types::Timestamp,
+    /// From then on: a time, or a day of the time zone
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: String,
     /// Before then
-    #[arg(long, value_parser = units::time, value_name = "TIME")]
-    pub(crate) until: prost_types::Timestamp,
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: String,
     /// Time zone of days, weeks and months, by its IANA name [default: UTC]
     #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) zone: String,
@@ -134,7 +134,8 @@ pub(crate) struct MetricArguments {
     /// times
     #[arg(long = "where", value_parser = units::filter, value_name = "FILTER")]
     pub(crate) filters: Vec<daybook_proto::product_analytics::v1::PropertyFilter>,
-    /// The events; may be given several times [default: all]
+    /// The events; may be given several times [default: all]. Of time-to-insight and copilot: what counts as an insight or
+    /// outcome [default: events that mean one]
     #[arg(long = "event", value_name = "NAME")]
     pub(crate) events: Vec<String>,
     /// The version of a defined metric [default: the newest]

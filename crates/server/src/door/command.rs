@@ -30,6 +30,7 @@ impl Door {
         kind: &'static str,
         call: &Call,
         mut request: DynamicMessage,
+        events: Option<Bytes>,
     ) -> Result<Bytes, CallError> {
         self.check_fit()?;
         let domain = self.domain(domain)?;
@@ -38,14 +39,15 @@ impl Door {
         let (id, is_named) = (command_id(&named)?, !named.is_empty());
         request.set_field_by_number(COMMAND_ID, Value::String(id.to_string()));
         request.set_field_by_number(TENANT_ID, Value::String(tenant.as_str().to_owned()));
+        let mut behind = Vec::new();
         if !method.filled_in.is_empty() {
             // What is filled in may differ when the command is sent again: the first answer stands.
             if is_named && let Some(outcome) = self.find(&tenant, id).await? {
                 return self.answer(method, domain, &tenant, id, outcome).await;
             }
-            self.fill_in(method, &tenant, call, &mut request).await?;
+            behind = self.fill_in(method, &tenant, call, &mut request, events).await?;
         }
-        self.check_size(&request)?;
+        self.check_size(&request, &behind)?;
         match self.sealer.seal(&mut request, &tenant, SealMode::Seal).await {
             Ok(()) => {}
             Err(error @ PrivacyError::Destroyed { .. }) => {
@@ -57,8 +59,8 @@ impl Door {
             }
             Err(error) => return Err(CallError::not_sealed(error)),
         }
-        self.check_size(&request)?;
-        let payload = Bytes::from(request.encode_to_vec());
+        self.check_size(&request, &behind)?;
+        let payload = Bytes::from([request.encode_to_vec(), behind].concat());
         let partitions = u32::try_from(self.node.partitions().len()).unwrap_or(u32::MAX);
         let stream_key = domain.stream_key(&tenant, kind, payload.clone(), partitions).map_err(not_a_command)?;
         let record = v1::CommandRecord {
@@ -116,8 +118,8 @@ impl Door {
         self.registry.get(name).ok_or_else(missing)
     }
 
-    fn check_size(&self, request: &DynamicMessage) -> Result<(), CallError> {
-        let (bytes, max) = (request.encoded_len(), self.limits.command_bytes_max);
+    fn check_size(&self, request: &DynamicMessage, behind: &[u8]) -> Result<(), CallError> {
+        let (bytes, max) = (request.encoded_len() + behind.len(), self.limits.command_bytes_max);
         if bytes <= max {
             return Ok(());
         }

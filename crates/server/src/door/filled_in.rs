@@ -1,24 +1,28 @@
 //! Fields of a command that the door fills in from what the node knows, as the schema says
 //! (`daybook.options.v1.filled_in`): so it stands on the log, and a pure decision can follow from it.
 
+use bytes::Bytes;
 use daybook_kernel::id::TenantId;
 use daybook_proto::FilledIn;
 use daybook_proto::platform::v1::NodeRelease;
 use prost::Message;
 use prost_reflect::{DynamicMessage, Value};
 
-use super::{Call, Door, Method, minimise};
+use super::{Call, Door, Method};
 use crate::error::{CallError, codes};
 
 impl Door {
-    /// Fills in what the schema asks for. What a caller wrote there is refused: it would pass for the node's word.
+    /// Fills in what the schema asks for. What a caller wrote there is refused: it would pass for the node's word. Returns
+    /// what is to stand behind the encoded request: a batch of events is large, and of no interest to who seals.
     pub(super) async fn fill_in(
         &self,
         method: &Method,
         tenant: &TenantId,
         call: &Call,
         request: &mut DynamicMessage,
-    ) -> Result<(), CallError> {
+        mut events: Option<Bytes>,
+    ) -> Result<Vec<u8>, CallError> {
+        let mut behind = Vec::new();
         for (number, filled_in) in &method.filled_in {
             let Some(field) = method.input.get_field(*number) else { continue };
             if request.has_field(&field) {
@@ -30,8 +34,8 @@ impl Door {
             let values = match filled_in {
                 FilledIn::Nodes => self.nodes(),
                 FilledIn::MinimisedEvents => {
-                    let batch = self.minimise(method, tenant, call, request).await?;
-                    request.set_field(&field, minimise::as_value(method, *number, &batch)?);
+                    let batch = self.minimise(method, tenant, call, request, events.take()).await?;
+                    prost::encoding::message::encode(*number, &batch, &mut behind);
                     continue;
                 }
                 FilledIn::Unspecified => continue,
@@ -44,7 +48,7 @@ impl Door {
             });
             request.set_field(&field, Value::List(values.collect::<Result<_, _>>().map_err(defect)?));
         }
-        Ok(())
+        Ok(behind)
     }
 
     /// This node, and the others of its log as they were seen last.

@@ -28,6 +28,13 @@ pub struct Method {
     pub handler: Handler,
 }
 
+impl Method {
+    /// Whether its request holds events of product use, which the door minimises.
+    pub(super) fn records_events(&self) -> bool {
+        self.filled_in.iter().any(|(_, filled_in)| *filled_in == FilledIn::MinimisedEvents)
+    }
+}
+
 /// What answers a method.
 #[derive(Debug, Clone)]
 pub enum Handler {

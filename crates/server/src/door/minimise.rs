@@ -13,13 +13,12 @@ use daybook_kernel::id::TenantId;
 use daybook_kernel::time::Timestamp;
 use daybook_minimise::Minimiser;
 use daybook_privacy::{EpochKeys, PrivacyError};
-use daybook_proto::FilledIn;
 use daybook_proto::product_analytics::v1::{
     Event, EventBatch, GetEventRegistryRequest, GetEventRegistryResponse, RecordEventsRequest, Refusal,
 };
 use parking_lot::Mutex;
 use prost::Message;
-use prost_reflect::{DynamicMessage, Value};
+use prost_reflect::DynamicMessage;
 
 use super::{Call, Door, Handler, Method};
 use crate::error::{CallError, codes};
@@ -31,7 +30,7 @@ const TENANTS_MAX: usize = 10_000;
 /// Events in one request.
 const EVENTS_MAX: usize = 2_000;
 /// Where a request has the events, which never go further than this.
-const EVENTS: u32 = 3;
+pub(super) const EVENTS: u32 = 3;
 
 /// What the door needs for minimising.
 pub(crate) struct Minimisers {
@@ -47,8 +46,7 @@ impl Minimisers {
     /// Forgets what is known of a tenant's registry, after a command that may have changed it: any of the domain that
     /// records none.
     pub(super) fn forget_after(&self, method: &Method, tenant: &TenantId) {
-        let records = method.filled_in.iter().any(|(_, filled_in)| *filled_in == FilledIn::MinimisedEvents);
-        if !records && method.path.starts_with("/daybook.product_analytics.") {
+        if !method.records_events() && method.path.starts_with("/daybook.product_analytics.") {
             self.by_tenant.lock().remove(tenant);
         }
     }
@@ -62,11 +60,12 @@ impl Door {
         tenant: &TenantId,
         call: &Call,
         request: &mut DynamicMessage,
+        encoded: Option<Bytes>,
     ) -> Result<EventBatch, CallError> {
-        let asked: RecordEventsRequest =
-            request.transcode_to().map_err(|error| CallError::new(codes::INTERNAL_ERROR, error.to_string()))?;
+        let encoded = encoded.unwrap_or_else(|| request.encode_to_vec().into());
+        let malformed = |error: prost::DecodeError| CallError::new(codes::MALFORMED_REQUEST, error.to_string());
+        let events = RecordEventsRequest::decode(encoded).map_err(malformed)?.events;
         request.clear_field_by_number(EVENTS);
-        let events = asked.events;
         if events.is_empty() || events.len() > EVENTS_MAX {
             return Err(CallError::field("events", "must have 1 to 2000 entries"));
         }
@@ -147,14 +146,4 @@ fn may_be_registered_since(batch: &EventBatch) -> bool {
 fn no_registry(why: &str) -> CallError {
     let message = format!("what may be recorded cannot be read ({why}); nothing was recorded");
     CallError::new(codes::INTERNAL_ERROR, message)
-}
-
-/// A batch as the value of a field.
-pub(super) fn as_value(method: &Method, number: u32, batch: &EventBatch) -> Result<Value, CallError> {
-    let defect = |what: &str| CallError::new(codes::INTERNAL_ERROR, what.to_owned());
-    let field = method.input.get_field(number).ok_or_else(|| defect("a request has no place for its batch"))?;
-    let kind = field.kind();
-    let message = kind.as_message().ok_or_else(|| defect("a batch is no message"))?.clone();
-    let value = DynamicMessage::decode(message, Bytes::from(batch.encode_to_vec()));
-    value.map(Value::Message).map_err(|error| defect(&error.to_string()))
 }

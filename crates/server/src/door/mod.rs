@@ -9,6 +9,7 @@
 
 mod command;
 mod filled_in;
+mod incoming;
 mod methods;
 mod minimise;
 mod query;
@@ -25,6 +26,7 @@ use daybook_runtime::Node;
 use prost_reflect::{DynamicMessage, Kind, ReflectMessage, Value};
 
 pub(crate) use command::receipt;
+pub use incoming::Incoming;
 pub use methods::{Handler, Method, Methods, NodeMethod};
 pub(crate) use minimise::Minimisers;
 
@@ -73,10 +75,11 @@ pub struct Call {
 
 impl Door {
     /// Answers a request: the encoded response, or why there is none.
-    pub async fn call(&self, method: &Method, call: &Call, request: DynamicMessage) -> Result<Bytes, CallError> {
+    pub async fn call(&self, method: &Method, call: &Call, incoming: Incoming) -> Result<Bytes, CallError> {
+        let Incoming { request, events } = incoming;
         refuse_unknown_fields(&request)?;
         match &method.handler {
-            Handler::Command { domain, kind } => self.command(method, domain, kind, call, request).await,
+            Handler::Command { domain, kind } => self.command(method, domain, kind, call, request, events).await,
             Handler::Query { domain, query } => self.query(domain, *query, call, request).await,
             Handler::Node(method) => self.node_service.call(self, *method, &call.caller, request).await,
         }

@@ -7,13 +7,12 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::{Buf, BufMut, Bytes};
 use http::{HeaderMap, Request};
-use prost_reflect::DynamicMessage;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::{Code, Status};
 use tower::service_fn;
 
 use super::App;
-use crate::door::Method;
+use crate::door::{Incoming, Method};
 use crate::error::{CallError, codes};
 
 pub(super) async fn serve(app: Arc<App>, request: Request<Body>) -> Response {
@@ -61,8 +60,8 @@ async fn call(
     message: Bytes,
     timeout: Option<Duration>,
 ) -> Result<tonic::Response<Bytes>, Status> {
-    let request = DynamicMessage::decode(method.input.clone(), message)
-        .map_err(|error| CallError::new(codes::MALFORMED_REQUEST, error.to_string()));
+    let request =
+        Incoming::decode(method, message).map_err(|error| CallError::new(codes::MALFORMED_REQUEST, error.to_string()));
     let answered = app.answer(method, headers, request, timeout).await;
     answered.map(tonic::Response::new).map_err(|error| error.to_grpc())
 }

@@ -16,7 +16,7 @@ use prost::Message;
 use serde_json::{Value, json};
 
 use super::App;
-use crate::door::Method;
+use crate::door::{Incoming, Method};
 use crate::encoding::Encoding;
 use crate::error::{CallError, codes};
 
@@ -43,7 +43,7 @@ pub(super) async fn serve(app: Arc<App>, request: Request<Body>) -> Response {
         }
         Err(NotRead::Refused(error)) => return refused(status(&error), &error),
     };
-    let message = encoding.decode(&method, &bytes);
+    let message = encoding.decode(&method, &bytes).map(Incoming::from);
     match app.answer(&method, &headers, message, timeout(&headers)).await {
         Ok(response) => answered(&method, encoding, response),
         Err(error) => refused(status(&error), &error),

@@ -16,12 +16,11 @@ use bytes::Bytes;
 use daybook_kernel::time::Timestamp;
 use futures_util::FutureExt;
 use http::{HeaderMap, Request, header};
-use prost_reflect::DynamicMessage;
 use tracing::Instrument;
 
 use crate::auth::Authenticator;
 use crate::cluster;
-use crate::door::{Call, Door, Method, Methods};
+use crate::door::{Call, Door, Incoming, Method, Methods};
 use crate::error::{CallError, codes};
 
 pub use grpc::AsBytes;
@@ -64,7 +63,7 @@ impl App {
         &self,
         method: &Method,
         headers: &HeaderMap,
-        request: Result<DynamicMessage, CallError>,
+        request: Result<Incoming, CallError>,
         timeout: Option<Duration>,
     ) -> Result<Bytes, CallError> {
         self.answer_as_of(method, headers, None, request, timeout).await
@@ -76,7 +75,7 @@ impl App {
         method: &Method,
         headers: &HeaderMap,
         sent_at: Option<Timestamp>,
-        request: Result<DynamicMessage, CallError>,
+        request: Result<Incoming, CallError>,
         timeout: Option<Duration>,
     ) -> Result<Bytes, CallError> {
         let started = Instant::now();

@@ -70,7 +70,7 @@ impl Shared {
         }
         let mut request = encoding.decode(method, &record.value)?;
         record::identify(&mut request, record, place)?;
-        let response = self.app.answer_as_of(method, &headers, Some(put_at), Ok(request), None).await?;
+        let response = self.app.answer_as_of(method, &headers, Some(put_at), Ok(request.into()), None).await?;
         encoding.encode(method, response).map(Bytes::from)
     }
 }

@@ -124,27 +124,44 @@ pub(crate) struct Counted {
 
 /// What happened on a day, by name.
 pub(crate) fn counted(run: &Run, day: i64) -> BTreeMap<u32, Counted> {
-    let mut by_name: BTreeMap<u32, (Counted, Vec<u32>)> = BTreeMap::new();
-    let day_ends_us = day.saturating_add(1).saturating_mul(DAY_MS * 1_000);
-    for (place, ((actor, time), name)) in run.actors.iter().zip(&run.times).zip(&run.names).enumerate() {
-        if crate::day_of(*time) != day {
-            continue;
-        }
-        let (counted, actors) = by_name.entry(*name).or_default();
-        counted.events += 1;
-        if *actor != 0 {
-            actors.push(*actor);
-        }
-        let recorded_us = run.recorded_us.get(place).copied().unwrap_or_default();
-        if recorded_us >= day_ends_us {
-            counted.late_events += 1;
-            counted.last_late_us = counted.last_late_us.max(recorded_us);
+    let mut counts = Counts::default();
+    counts.add(run);
+    counts.finish().remove(&day).unwrap_or_default()
+}
+
+/// Counts what happens, by day and name.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    by_name: BTreeMap<(i64, u32), (Counted, Vec<u32>)>,
+}
+
+impl Counts {
+    pub(crate) fn add(&mut self, run: &Run) {
+        for (place, ((actor, time), name)) in run.actors.iter().zip(&run.times).zip(&run.names).enumerate() {
+            let day = crate::day_of(*time);
+            let (counted, actors) = self.by_name.entry((day, *name)).or_default();
+            counted.events += 1;
+            if *actor != 0 {
+                actors.push(*actor);
+            }
+            let recorded_us = run.recorded_us.get(place).copied().unwrap_or_default();
+            if recorded_us >= day.saturating_add(1).saturating_mul(DAY_MS * 1_000) {
+                counted.late_events += 1;
+                counted.last_late_us = counted.last_late_us.max(recorded_us);
+            }
         }
     }
-    let finished = |(name, (mut counted, mut actors)): (u32, (Counted, Vec<u32>))| {
-        actors.sort_unstable();
-        counted.actors = actors.into_iter().collect();
-        (name, counted)
-    };
-    by_name.into_iter().map(finished).collect()
+
+    /// By day, then by name.
+    pub(crate) fn finish(self) -> BTreeMap<i64, BTreeMap<u32, Counted>> {
+        let mut by_day: BTreeMap<i64, BTreeMap<u32, Counted>> = BTreeMap::new();
+        for ((day, name), (mut counted, mut actors)) in self.by_name {
+            actors.sort_unstable();
+            actors.dedup();
+            // Sorted, so none is refused.
+            counted.actors = RoaringBitmap::from_sorted_iter(actors).unwrap_or_default();
+            by_day.entry(day).or_default().insert(name, counted);
+        }
+        by_day
+    }
 }

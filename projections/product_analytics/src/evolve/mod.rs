@@ -7,7 +7,7 @@ use daybook_kernel::domain::Moment;
 use daybook_kernel::state::Fault;
 use daybook_proto::product_analytics::v1::{self, EventSchemaRow, NumberRow};
 
-pub(crate) use lay_out::{Counted, bitmap, counted};
+pub(crate) use lay_out::{Counted, Counts, bitmap};
 
 use crate::{Event, TablesMut, registry};
 

@@ -153,7 +153,7 @@ impl Cursor {
     /// # Errors
     /// A column is damaged.
     #[inline]
-    pub fn next(&mut self) -> Result<Option<Found>, Fault> {
+    pub fn step(&mut self) -> Result<Option<Found>, Fault> {
         let Some(actor) = self.next_actor else { return Ok(None) };
         let time_ms = self.times.difference()?.wrapping_mul(self.unit);
         let name = u32::try_from(self.names.unsigned()?).unwrap_or(u32::MAX);
@@ -206,7 +206,7 @@ mod tests {
 
     fn read(cursor: &mut Cursor) -> Vec<Made> {
         let mut found = Vec::new();
-        while let Some(Found { actor, time_ms, name }) = cursor.next().unwrap() {
+        while let Some(Found { actor, time_ms, name }) = cursor.step().unwrap() {
             let thing =
                 cursor.value(1).map(|at| cursor.ids(1)[at as usize].trim_start_matches("case-").parse().unwrap());
             found.push((actor, time_ms, name, cursor.value(0), thing));

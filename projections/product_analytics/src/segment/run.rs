@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use daybook_kernel::state::Fault;
-use daybook_proto::product_analytics::v1::{RecentRow, SegmentColumnRow, SegmentRow};
+use daybook_proto::product_analytics::v1::{RecentRow, SegmentColumnRow, SegmentRow, ValueColumn};
 
 use super::{ACTORS, NAMES, PROPERTIES, TIMES};
 use crate::columns::{Reader, Writer};
@@ -90,6 +90,19 @@ impl Run {
 
     /// The events of a batch.
     pub fn of_recent(row: RecentRow) -> Result<Self, Fault> {
+        let (mut run, properties) = Self::without_properties(row)?;
+        let count = run.len();
+        for column in properties {
+            if !column.values.is_empty() {
+                let values = Values::read(column.places, column.values, column.ids, count)?;
+                run.properties.insert(column.property, values);
+            }
+        }
+        Ok(run)
+    }
+
+    /// The same without properties, which are returned as they are.
+    pub fn without_properties(row: RecentRow) -> Result<(Self, Vec<ValueColumn>), Fault> {
         let mut run = Self::default();
         let (mut actors, mut names, mut times) =
             (Reader::new(row.actors), Reader::new(row.names), Reader::new(row.times));
@@ -99,15 +112,7 @@ impl Run {
             run.times.push(times.difference()?);
             run.recorded_us.push(row.recorded_at_us);
         }
-        for column in row.properties {
-            let count = row.count as usize;
-            let has_none = column.values.is_empty();
-            if !has_none {
-                let values = Values::read(column.places, column.values, column.ids, count)?;
-                run.properties.insert(column.property, values);
-            }
-        }
-        Ok(run)
+        Ok((run, row.properties))
     }
 
     /// The events of a segment.

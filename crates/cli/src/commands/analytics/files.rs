@@ -34,9 +34,9 @@ pub(super) fn lint(paths: &[PathBuf], against: &[PathBuf], global: &Global) -> O
         output::json(&json!({ "findings": findings.collect::<Vec<_>>(), "problems": problems }));
     } else {
         found.iter().for_each(line);
-        line(format_args!("{problems} problems, {} warnings", found.len() - problems));
+        line(format_args!("problems: {problems}, warnings: {}", found.len() - problems));
     }
-    if problems == 0 { Ok(()) } else { Err(Failure::new("the files have problems; nothing was registered")) }
+    if problems == 0 { Ok(()) } else { Err(Failure::new("the files cannot be registered as they are")) }
 }
 
 /// Writes a client.

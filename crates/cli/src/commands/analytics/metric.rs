@@ -8,15 +8,16 @@ use daybook_proto::product_analytics::v1::metric_definition::Metric;
 use daybook_proto::product_analytics::v1::{self, ColumnType, EventSelector};
 
 use crate::args::{By, MetricArguments, StepOrder};
-use crate::failure::Outcome;
-use crate::output::line;
+use crate::failure::{Failure, Outcome};
+use crate::output::{self, line};
 use crate::session::Session;
 use crate::units;
 
 /// Computes a metric and shows it.
 pub(super) async fn query(arguments: MetricArguments, session: &Session) -> Outcome {
+    let zone = arguments.zone.clone();
     let response = ask(arguments, session).await?;
-    session.show(&response, show)
+    session.show(&response, |response| show(response, &zone))
 }
 
 /// Asks the node.
@@ -38,8 +39,8 @@ pub(super) async fn ask(arguments: MetricArguments, session: &Session) -> Outcom
     let request = v1::QueryMetricRequest {
         tenant_id: session.tenant.clone(),
         min_position: None,
-        start_time: Some(arguments.since),
-        end_time: Some(arguments.until),
+        start_time: Some(units::time_in(&arguments.since, &arguments.zone).map_err(Failure::new)?),
+        end_time: Some(units::time_in(&arguments.until, &arguments.zone).map_err(Failure::new)?),
         time_zone: arguments.zone.clone(),
         granularity: granularity.into(),
         filters: arguments.filters.clone(),
@@ -113,7 +114,7 @@ fn definition(arguments: MetricArguments) -> v1::MetricDefinition {
     v1::MetricDefinition { metric: Some(metric), ..Default::default() }
 }
 
-fn show(response: &v1::QueryMetricResponse) {
+fn show(response: &v1::QueryMetricResponse, zone: &str) {
     let mut table = Table::new();
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(response.columns.iter().map(|column| Cell::new(&column.name).add_attribute(Attribute::Bold)));
@@ -123,14 +124,14 @@ fn show(response: &v1::QueryMetricResponse) {
                 ColumnType::Text | ColumnType::Time => CellAlignment::Left,
                 _ => CellAlignment::Right,
             };
-            Cell::new(text(column.r#type(), cell.value.as_ref())).set_alignment(alignment)
+            Cell::new(text(column.r#type(), cell.value.as_ref(), zone)).set_alignment(alignment)
         });
         table.add_row(cells);
     }
     if response.rows.is_empty() {
         line("nothing to show");
     } else {
-        table.lines().for_each(|row| line(row.trim_end()));
+        output::print(&table);
     }
     if response.suppressed_cells > 0 {
         line(format_args!(
@@ -145,15 +146,15 @@ fn show(response: &v1::QueryMetricResponse) {
             response.late_events
         ));
     }
-    response.notes.iter().for_each(|note| line(note));
+    response.notes.iter().for_each(line);
 }
 
-fn text(of: ColumnType, value: Option<&Value>) -> String {
+fn text(of: ColumnType, value: Option<&Value>, zone: &str) -> String {
     match (of, value) {
         (_, None) => String::new(),
         (_, Some(Value::Suppressed(_))) => "*".to_owned(),
         (_, Some(Value::Text(text))) => text.clone(),
-        (_, Some(Value::Time(time))) => units::show_time(Some(time)).trim_end_matches(" 00:00:00Z").to_owned(),
+        (_, Some(Value::Time(time))) => units::show_time_in(time, zone),
         (ColumnType::Milliseconds, Some(Value::Integer(ms))) => {
             let ms = u64::try_from(*ms).unwrap_or_default();
             match ms {

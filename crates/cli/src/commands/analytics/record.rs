@@ -49,7 +49,7 @@ pub(super) async fn record(file: &Path, batch: usize, session: &Session) -> Outc
             *reasons.entry((reason, &refused.name, &refused.property)).or_default() += 1;
         }
         for ((reason, name, property), count) in reasons {
-            line(format_args!("  {count} {reason} {name} {property}"));
+            line(format_args!("  {count} {reason} {name} {property}").to_string().trim_end());
         }
         for name in &all.deprecated_names {
             line(format_args!("  {name} should not be used any more"));

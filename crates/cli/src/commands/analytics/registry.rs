@@ -24,7 +24,11 @@ pub(super) async fn register(files: &[PathBuf], session: &Session) -> Outcome {
             tenant_id: session.tenant.clone(),
             profile: Some(profile),
         };
-        let _: v1::SetMinimisationProfileResponse = session.client.command(&request.command_id, &request).await?;
+        let set: Outcome<v1::SetMinimisationProfileResponse> =
+            session.client.command(&request.command_id, &request).await;
+        set.map_err(|failure| {
+            failure.hint("the files hold a minimisation profile; without that file, events alone are registered")
+        })?;
         if !session.json {
             line("the minimisation profile is set");
         }
@@ -40,6 +44,9 @@ pub(super) async fn register(files: &[PathBuf], session: &Session) -> Outcome {
         all.receipt = response.receipt;
         all.changed_count = all.changed_count.saturating_add(response.changed_count);
         all.unchanged_count = all.unchanged_count.saturating_add(response.unchanged_count);
+    }
+    if all.receipt.is_none() {
+        return Ok(());
     }
     session.show(&all, |all| {
         let at = output::position(all.receipt.as_ref().and_then(|receipt| receipt.position.as_ref()));

@@ -5,16 +5,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use daybook_kernel::key::All;
 use daybook_kernel::rejection::Refusal;
 use daybook_kernel::state::Fault;
 use daybook_kernel::time::Timestamp;
 use roaring::RoaringBitmap;
 
-use super::pass::{Pass, recent, rollups_of};
+use super::pass::{Pass, rollups_of};
 use super::selector::Selector;
-use super::split::Split;
-use crate::evolve::{Counted, bitmap, counted};
+use crate::evolve::{Counted, Counts, bitmap};
 use crate::metrics::periods::Periods;
+use crate::segment::Run;
 use crate::{DAY_MS, Tables, day_of};
 
 /// What happened under one label in one period.
@@ -50,7 +51,7 @@ pub(super) fn activity(pass: &mut Pass<'_>, periods: &Periods) -> Result<Activit
     let are_whole_days =
         periods.as_slice().iter().all(|period| period.start_ms % DAY_MS == 0 && period.end_ms % DAY_MS == 0);
     if pass.is_of_names() && are_whole_days {
-        return Ok(from_rollups(pass.tables, &pass.selectors, &pass.split, periods)?);
+        return Ok(from_rollups(pass, periods)?);
     }
     let mut cells: BTreeMap<(usize, u32, usize), Active> = BTreeMap::new();
     let selectors = pass.selectors.len();
@@ -73,13 +74,12 @@ pub(super) fn activity(pass: &mut Pass<'_>, periods: &Periods) -> Result<Activit
 pub(super) fn seen_before(pass: &mut Pass<'_>, time_ms: i64) -> Result<(RoaringBitmap, u64), Refusal> {
     let mut seen = RoaringBitmap::new();
     if pass.is_of_names() && time_ms % DAY_MS == 0 {
-        let recent = recent_by_day(pass.tables)?;
         let last_day = day_of(time_ms).saturating_sub(1);
         for name in pass.selectors.iter().flat_map(Selector::names).collect::<BTreeSet<_>>() {
             for row in rollups_of(pass.tables, name, i64::MIN, last_day) {
                 seen |= bitmap(&row?.1)?;
             }
-            for counted in recent.range(..=last_day).filter_map(|(_, counted)| counted.get(&name)) {
+            for counted in pass.recent.range(..=last_day).filter_map(|(_, counted)| counted.get(&name)) {
                 seen |= &counted.actors;
             }
         }
@@ -91,15 +91,10 @@ pub(super) fn seen_before(pass: &mut Pass<'_>, time_ms: i64) -> Result<(RoaringB
     Ok((seen, read))
 }
 
-fn from_rollups(
-    tables: &Tables<'_>,
-    selectors: &[Selector],
-    split: &Split,
-    periods: &Periods,
-) -> Result<Activity, Fault> {
+fn from_rollups(pass: &Pass<'_>, periods: &Periods) -> Result<Activity, Fault> {
+    let Pass { tables, selectors, split, recent, .. } = pass;
     let mut activity = Activity::default();
     let (first_day, last_day) = (day_of(periods.start_ms()), day_of(periods.end_ms().saturating_sub(1)));
-    let recent = recent_by_day(tables)?;
     let names: Vec<BTreeSet<u32>> = selectors.iter().map(Selector::names).collect();
     let all: BTreeSet<u32> = names.iter().flatten().copied().collect();
     for name in all {
@@ -116,7 +111,7 @@ fn from_rollups(
             let (day, row) = row?;
             add(day, row.events, &bitmap(&row)?);
         }
-        for (day, counted) in &recent {
+        for (day, counted) in recent.iter() {
             if let Some(counted) = counted.get(&name) {
                 add(*day, counted.events, &counted.actors);
             }
@@ -125,23 +120,27 @@ fn from_rollups(
     Ok(activity)
 }
 
-type ByDay = BTreeMap<i64, BTreeMap<u32, Counted>>;
+/// What happened lately, by day and name: events that are in no rollup yet.
+pub(super) type Recent = BTreeMap<i64, BTreeMap<u32, Counted>>;
 
-fn recent_by_day(tables: &Tables<'_>) -> Result<ByDay, Fault> {
-    let recent = recent(tables)?;
-    let days: BTreeSet<i64> = recent.times.iter().map(|time| day_of(*time)).collect();
-    Ok(days.into_iter().map(|day| (day, counted(&recent, day))).collect())
+/// Counts what happened lately.
+pub(super) fn recent(tables: &Tables<'_>) -> Result<Recent, Fault> {
+    let mut counts = Counts::default();
+    for row in tables.recent().scan(All) {
+        counts.add(&Run::without_properties(row?.1)?.0);
+    }
+    Ok(counts.finish())
 }
 
 /// Events that were recorded after the day of their time had ended, and when the last of them was.
 pub(super) fn late(
     tables: &Tables<'_>,
+    recent: &Recent,
     names: &BTreeSet<u32>,
     first_day: i64,
     last_day: i64,
 ) -> Result<(u64, Option<Timestamp>), Fault> {
     let (mut events, mut last_us) = (0u64, 0i64);
-    let recent = recent_by_day(tables)?;
     for name in names {
         for row in rollups_of(tables, *name, first_day, last_day) {
             let (_, row) = row?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use daybook_kernel::key::All;
-use daybook_kernel::rejection::Rejection;
+use daybook_kernel::rejection::{Refusal, Rejection};
 use daybook_kernel::state::Fault;
 use daybook_proto::product_analytics::v1::{EventMeaning, EventSchema, PropertySchema};
 
@@ -53,19 +53,19 @@ impl Catalogue {
         self.schema(number)?.properties.iter().find(|known| known.name == property)
     }
 
-    pub(super) fn number(&self, name: &str) -> Result<u32, Rejection> {
+    pub(super) fn number(&self, name: &str) -> Result<u32, Refusal> {
         let missing = || {
             let message = format!("no event {name:?} is registered in this tenant; see `daybook analytics events`");
-            Rejection::new(codes::EVENT_NOT_REGISTERED, message).with("event", name)
+            Refusal::from(Rejection::new(codes::EVENT_NOT_REGISTERED, message).with("event", name))
         };
         self.numbers.get(name).copied().ok_or_else(missing)
     }
 
-    pub(super) fn property_number(&self, property: &str) -> Result<u32, Rejection> {
+    pub(super) fn property_number(&self, property: &str) -> Result<u32, Refusal> {
         let missing = || {
             let message =
                 format!("no event of this tenant has a property {property:?}; see `daybook analytics events`");
-            Rejection::new(codes::EVENT_NOT_REGISTERED, message).with("property", property)
+            Refusal::from(Rejection::new(codes::EVENT_NOT_REGISTERED, message).with("property", property))
         };
         self.properties.get(property).copied().ok_or_else(missing)
     }

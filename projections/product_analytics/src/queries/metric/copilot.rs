@@ -86,21 +86,30 @@ pub(super) fn answer(question: &Question<'_>, metric: &CopilotMetric) -> Result<
             cells.push(text(pass.split.labels.text(row.value)));
         }
         let taken = row.used.saturating_add(row.edited);
+        let was_answered = taken.saturating_add(row.ignored) > 0;
+        // So few answers or judgements are those of few people.
+        let count = |number: u64| shown(!(1..question.suppress_below).contains(&number), integer(number));
+        let of_enough = |number: u64, cell| shown(!(1..question.suppress_below).contains(&number), cell);
         let numbers = [
-            integer(row.shown),
-            integer(row.used),
-            integer(row.edited),
-            integer(row.ignored),
-            share(taken, row.shown),
-            integer(row.feedback),
-            row.feedback_mean().map_or_else(nothing, number),
-            integer(row.outcomes),
-            integer(row.outcomes_with_answer),
-            share(row.outcomes_with_answer, row.outcomes),
+            count(row.shown),
+            count(row.used),
+            count(row.edited),
+            count(row.ignored),
+            if was_answered { of_enough(taken, share(taken, row.shown)) } else { nothing() },
+            count(row.feedback),
+            of_enough(row.feedback, row.feedback_mean().map_or_else(nothing, number)),
+            count(row.outcomes),
+            count(row.outcomes_with_answer),
+            of_enough(row.outcomes_with_answer, share(row.outcomes_with_answer, row.outcomes)),
             integer(row.actors),
         ];
         cells.extend(numbers.into_iter().map(|cell| shown(is_shown, cell)));
         table.add(cells);
+    }
+    if has_breakdown {
+        let note = "each event counts under its own value: where the events of an answer do not all have the property, they \
+                    stand under different values";
+        table.notes.push(note.to_owned());
     }
     Ok(Answer { table, events_read, names: names(&pass) })
 }

@@ -5,10 +5,10 @@ use daybook_kernel::rejection::Refusal;
 use daybook_proto::product_analytics::v1::{ColumnType, Granularity, LifecycleMetric};
 
 use super::activity::{activity, seen_before};
-use super::table::{Table, integer, nothing, shown, time};
+use super::table::{Table, integer, shown, time};
 use super::{Answer, Question, names};
 use crate::DAY_MS;
-use crate::metrics::lifecycle::lifecycle;
+use crate::metrics::lifecycle::{LifecycleRow, lifecycle};
 
 /// The clock of a zone may be set back by this much within a day.
 const CLOCK_CHANGE_MS: i64 = 2 * 3_600_000;
@@ -44,19 +44,31 @@ pub(super) fn answer(question: &Question<'_>, metric: &LifecycleMetric) -> Resul
         ("resurrecting", ColumnType::Integer),
         ("dormant", ColumnType::Integer),
     ]);
-    for (period, row) in periods.as_slice().iter().zip(rows) {
-        let active = [row.new, row.returning, row.resurrecting];
-        let may_show = Counts::from_rows(&[&active]).map(|counts| suppress(&counts, question.suppress_below));
-        let may_show = |place: usize| may_show.as_ref().is_some_and(|may_show| may_show.cell(0, place));
-        // Dormant and returning actors are those of the period before: one gives the other.
-        let few = (1..question.suppress_below).contains(&row.dormant);
-        let returning = may_show(1) && !few;
+    // The numbers of neighbouring periods are bound together: active ones are those who return in the next or are dormant
+    // in it; and all new ones together are everybody. So a period is shown whole or not at all, and never is one alone not.
+    let news: Vec<[u64; 1]> = rows.iter().map(|row| [row.new]).collect();
+    let news: Vec<&[u64]> = news.iter().map(<[u64; 1]>::as_slice).collect();
+    let may_show = Counts::from_rows(&news).map(|counts| suppress(&counts, question.suppress_below));
+    let few = |count: u64| (1..question.suppress_below).contains(&count);
+    let has_few = |row: &LifecycleRow| [row.new, row.returning, row.resurrecting, row.dormant].into_iter().any(few);
+    let mut is_shown: Vec<bool> = rows
+        .iter()
+        .enumerate()
+        .map(|(at, row)| !has_few(row) && may_show.as_ref().is_some_and(|may_show| may_show.cell(at, 0)))
+        .collect();
+    if is_shown.iter().filter(|shown| !**shown).count() == 1
+        && let Some((_, smallest)) =
+            rows.iter().zip(&mut is_shown).filter(|(_, shown)| **shown).min_by_key(|(row, _)| row.new)
+    {
+        *smallest = false;
+    }
+    for ((period, row), is_shown) in periods.as_slice().iter().zip(rows).zip(is_shown) {
         table.add(vec![
-            if period.start_ms == i64::MIN { nothing() } else { time(period.start_ms) },
-            shown(may_show(0), integer(row.new)),
-            shown(returning, integer(row.returning)),
-            shown(may_show(2), integer(row.resurrecting)),
-            shown(returning, integer(row.dormant)),
+            time(period.start_ms),
+            shown(is_shown, integer(row.new)),
+            shown(is_shown, integer(row.returning)),
+            shown(is_shown, integer(row.resurrecting)),
+            shown(is_shown, integer(row.dormant)),
         ]);
     }
     let events_read = active.events_read.saturating_add(active_before.events_read).saturating_add(read_before);

@@ -26,6 +26,7 @@ mod time_to_insight;
 mod usage;
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use daybook_event_rules::profile::Profile;
 use daybook_kernel::authorisation::Authorisation;
@@ -83,6 +84,7 @@ impl Query for QueryMetric {
         fields.check("breakdown.limit", limit <= 100, "must be at most 100");
         fields.finish(())?;
         let metric = defined(tables, metric)?;
+        let profile = Profile::of(&tables.profile().get(())?.unwrap_or_default());
         let question = Question {
             tables,
             catalogue: Catalogue::read(tables)?,
@@ -93,10 +95,11 @@ impl Query for QueryMetric {
             granularity,
             filters: &request.filters,
             breakdown: request.breakdown.as_ref(),
-            suppress_below: Profile::of(&tables.profile().get(())?.unwrap_or_default()).suppress_below,
+            suppress_below: profile.suppress_below,
+            recent: Rc::new(activity::recent(tables)?),
         };
         question.periods(granularity)?;
-        let Answer { table, events_read, names } = match &metric.metric {
+        let Answer { mut table, events_read, names } = match &metric.metric {
             Some(Metric::Usage(usage)) => usage::answer(&question, usage),
             Some(Metric::Funnel(funnel)) => funnel::answer(&question, funnel),
             Some(Metric::Retention(retention)) => retention::answer(&question, retention),
@@ -108,7 +111,13 @@ impl Query for QueryMetric {
             None => Err(Violations::one("metric.metric", "must be set").into()),
         }?;
         let (first_day, last_day) = (day_of(question.start_ms), day_of(question.end_ms.saturating_sub(1)));
-        let (late_events, last_late_at) = activity::late(tables, &names, first_day, last_day)?;
+        let epoch_of = |day: i64| day.div_euclid(i64::from(profile.rotation_days));
+        if epoch_of(first_day) != epoch_of(last_day) {
+            let note =
+                "pseudonyms of actors changed within the period: who was active before and after that counts twice";
+            table.notes.push(note.to_owned());
+        }
+        let (late_events, last_late_at) = activity::late(tables, &question.recent, &names, first_day, last_day)?;
         Ok(v1::QueryMetricResponse {
             position: None,
             metric: Some(metric),
@@ -157,6 +166,7 @@ struct Question<'a> {
     filters: &'a [PropertyFilter],
     breakdown: Option<&'a Breakdown>,
     suppress_below: u64,
+    recent: Rc<activity::Recent>,
 }
 
 /// What comes of it.
@@ -212,6 +222,7 @@ impl<'a> Question<'a> {
             selectors,
             filters,
             split,
+            recent: Rc::clone(&self.recent),
             number: None,
             properties: slots.numbers().to_vec(),
         })

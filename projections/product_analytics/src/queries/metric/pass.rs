@@ -4,10 +4,13 @@
 //! put in order of actor and time (what is equal keeps the order of the log, since segments are asked in that order), and
 //! handed on. Memory: the encoded columns that are read, and one block.
 
+use std::rc::Rc;
+
 use daybook_kernel::key::{All, First};
 use daybook_kernel::rejection::{Refusal, Rejection};
 use daybook_kernel::state::Fault;
 
+use super::activity::Recent;
 use super::selector::{Filter, Selector, all_pass};
 use super::split::Split;
 use crate::metrics::Event;
@@ -31,6 +34,8 @@ pub(super) struct Pass<'a> {
     /// Only events that pass all of these.
     pub(super) filters: Vec<Filter>,
     pub(super) split: Split,
+    /// What is in no rollup yet.
+    pub(super) recent: Rc<Recent>,
     /// The slot of a property whose value is handed on as the event's number.
     pub(super) number: Option<usize>,
     /// The properties that are read, by slot.
@@ -84,7 +89,7 @@ impl Pass<'_> {
     /// Takes the events of the actors before `end`.
     fn take(&mut self, cursor: &mut Cursor, end: u64, into: &mut Vec<(u32, Event)>) -> Result<(), Fault> {
         while cursor.next_actor().is_some_and(|actor| u64::from(actor) < end) {
-            let Some(found) = cursor.next()? else { break };
+            let Some(found) = cursor.step()? else { break };
             if !(self.from_ms..self.to_ms).contains(&found.time_ms) || !all_pass(&self.filters, &found, cursor) {
                 continue;
             }
@@ -134,7 +139,7 @@ impl Pass<'_> {
 }
 
 /// Events that are in no segment yet, in the order of the log.
-pub(super) fn recent(tables: &Tables<'_>) -> Result<Run, Fault> {
+fn recent(tables: &Tables<'_>) -> Result<Run, Fault> {
     Run::concatenated(tables.recent().scan(All).map(|row| row.and_then(|(_, row)| Run::of_recent(row))))
 }
 

@@ -58,7 +58,7 @@ pub(super) fn answer(question: &Question<'_>, metric: &PathsMetric) -> Result<An
         ]);
         table
             .notes
-            .push(format!("{OTHERS} are {rest_paths} paths: less frequent ones, and those of fewer than {k} actors"));
+            .push(format!("{OTHERS}: {rest_paths} paths, less frequent ones and those of fewer than {k} actors"));
     }
     Ok(Answer { table, events_read, names: names(&pass) })
 }

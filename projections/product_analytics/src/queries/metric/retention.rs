@@ -1,5 +1,6 @@
 //! Retention: of those who began in a period, how many are active in the periods after it.
 
+use daybook_disclosure::{Counts, Shown, suppress};
 use daybook_kernel::rejection::Refusal;
 use daybook_proto::product_analytics::v1::{ColumnType, Granularity, RetentionKind, RetentionMetric};
 use roaring::RoaringBitmap;
@@ -52,7 +53,7 @@ pub(super) fn answer(question: &Question<'_>, metric: &RetentionMetric) -> Resul
         over: all.over(question.now_ms),
     };
     let rows = retention(&asked, &began.actors(0, cohorts.len()), &came_back.actors(0, all.len()), &seen);
-    let k = question.suppress_below;
+    let told = Told::new(&rows, periods, question.suppress_below);
     let mut table = Table::new(&[
         ("period_start", ColumnType::Time),
         ("n", ColumnType::Integer),
@@ -67,8 +68,7 @@ pub(super) fn answer(question: &Question<'_>, metric: &RetentionMetric) -> Resul
         all.as_slice().get(row.cohort.saturating_add(row.n)).is_some_and(|period| period.start_ms <= question.now_ms)
     };
     for row in rows.iter().filter(has_begun) {
-        let size_shown = may_show(row.size, row.size, k);
-        let is_shown = size_shown && may_show(row.returned, row.size, k);
+        let (size_shown, is_shown) = (told.size(row.cohort), told.returned(row));
         table.add(vec![
             starts(row).map_or_else(nothing, time),
             integer(row.n as u64),
@@ -87,11 +87,11 @@ pub(super) fn answer(question: &Question<'_>, metric: &RetentionMetric) -> Resul
         if size == 0 {
             continue;
         }
-        let is_shown = may_show(size, size, k) && may_show(returned, size, k);
+        let (size_shown, is_shown) = (told.all_sizes(n), told.all_returned(n));
         table.add(vec![
             nothing(),
             integer(n as u64),
-            shown(may_show(size, size, k), integer(size)),
+            shown(size_shown, integer(size)),
             shown(is_shown, integer(returned)),
             shown(is_shown, share(returned, size)),
             integer(0),
@@ -99,4 +99,64 @@ pub(super) fn answer(question: &Question<'_>, metric: &RetentionMetric) -> Resul
     }
     let events_read = began.events_read.saturating_add(read_before).saturating_add(came_back.events_read);
     Ok(Answer { table, events_read, names })
+}
+
+/// What may be shown of a triangle. For each `n`, who came back and who did not are a table of two columns, whose rows are
+/// the cohorts and whose totals are the row over all of them.
+struct Told {
+    sizes: Vec<bool>,
+    by_n: Vec<(Vec<usize>, Option<Shown>)>,
+    rows: Vec<RetentionRow>,
+    suppress_below: u64,
+}
+
+impl Told {
+    fn new(rows: &[RetentionRow], periods: usize, suppress_below: u64) -> Self {
+        let cohorts = rows.iter().map(|row| row.cohort + 1).max().unwrap_or_default();
+        let mut sizes = vec![0u64; cohorts];
+        for row in rows {
+            if let Some(size) = sizes.get_mut(row.cohort) {
+                *size = row.size;
+            }
+        }
+        let counts: Vec<&[u64]> = sizes.chunks(1).collect();
+        let may_show = Counts::from_rows(&counts).map(|counts| suppress(&counts, suppress_below));
+        let sizes = (0..cohorts).map(|at| may_show.as_ref().is_some_and(|shown| shown.cell(at, 0))).collect();
+        let of_n = |n: usize| {
+            let over: Vec<_> = rows.iter().filter(|row| row.n == n && row.is_over).collect();
+            let counts: Vec<[u64; 2]> =
+                over.iter().map(|row| [row.returned, row.size.saturating_sub(row.returned)]).collect();
+            let counts: Vec<&[u64]> = counts.iter().map(<[u64; 2]>::as_slice).collect();
+            let shown = Counts::from_rows(&counts).map(|counts| suppress(&counts, suppress_below));
+            (over.iter().map(|row| row.cohort).collect(), shown)
+        };
+        Self { sizes, by_n: (0..=periods).map(of_n).collect(), rows: rows.to_vec(), suppress_below }
+    }
+
+    fn size(&self, cohort: usize) -> bool {
+        self.sizes.get(cohort).copied().unwrap_or_default()
+    }
+
+    fn returned(&self, row: &RetentionRow) -> bool {
+        if !row.is_over {
+            return self.size(row.cohort) && may_show(row.returned, row.size, self.suppress_below);
+        }
+        let of_n = self.by_n.get(row.n).and_then(|(cohorts, shown)| {
+            let at = cohorts.iter().position(|cohort| *cohort == row.cohort)?;
+            shown.as_ref().map(|shown| shown.cell(at, 0) && shown.cell(at, 1))
+        });
+        self.size(row.cohort) && of_n.unwrap_or_default()
+    }
+
+    /// The cohorts of one `n` more than of the next are one cohort more: where one is hidden, so are the sums.
+    fn all_sizes(&self, n: usize) -> bool {
+        let all_shown = self.sizes.iter().all(|shown| *shown);
+        let size = self.rows.iter().filter(|row| row.n == n && row.is_over).map(|row| row.size).sum();
+        all_shown && may_show(size, size, self.suppress_below)
+    }
+
+    fn all_returned(&self, n: usize) -> bool {
+        let shown = self.by_n.get(n).and_then(|(_, shown)| shown.as_ref());
+        self.all_sizes(n) && shown.is_some_and(|shown| shown.column_total(0) && shown.column_total(1))
+    }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use daybook_event_rules::schema_rules::has_bounds as has_bounds_of_its_own;
 use daybook_kernel::rejection::{Refusal, Violations};
-use daybook_proto::product_analytics::v1::{EventSelector, PropertyFilter, PropertyType};
+use daybook_proto::product_analytics::v1::{EventSelector, PropertyFilter, PropertySchema, PropertyType};
 
 use super::catalogue::Catalogue;
 use crate::segment::{Cursor, Found};
@@ -50,16 +51,21 @@ impl Filter {
         let slot = slots.of(catalogue.property_number(&filter.property)?);
         let names = 0..u32::try_from(catalogue.len()).unwrap_or(u32::MAX);
         let by_name: Vec<_> = names.map(|name| accepts(filter, catalogue, name)).collect();
+        let schemas = || {
+            (0..u32::try_from(catalogue.len()).unwrap_or(u32::MAX))
+                .filter_map(|name| catalogue.property(name, &filter.property))
+        };
         // A word that no event knows would quietly match nothing.
         for word in &filter.any_of {
-            let is_known = by_name.iter().flatten().any(|accepts| match accepts {
-                Accepts::Ids(_) => true,
-                Accepts::Numbers { any_of, .. } => any_of.as_ref().is_some_and(|any_of| !any_of.is_empty()),
-            });
-            if !is_known {
+            if !schemas().any(|property| knows(property, word)) {
                 let problem = format!("{word:?} is no value of property {:?}", filter.property);
                 return Err(Violations::one("any_of", problem).into());
             }
+        }
+        let has_bounds = filter.minimum.is_some() || filter.maximum.is_some();
+        if has_bounds && !schemas().any(|property| has_bounds_of_its_own(property.r#type())) {
+            let problem = format!("property {:?} is no number: it has no minimum and maximum", filter.property);
+            return Err(Violations::one("minimum", problem).into());
         }
         Ok(Self { slot, by_name, negated: filter.negated })
     }
@@ -78,6 +84,17 @@ impl Filter {
             _ => false,
         };
         is_meant != self.negated
+    }
+}
+
+/// Whether a word is a value of a property.
+fn knows(property: &PropertySchema, word: &str) -> bool {
+    match property.r#type() {
+        PropertyType::Enum => property.values.iter().any(|value| value == word),
+        PropertyType::Boolean => matches!(word, "true" | "false"),
+        PropertyType::OpaqueId => true,
+        PropertyType::Integer | PropertyType::Duration | PropertyType::Money => word.parse::<i64>().is_ok(),
+        PropertyType::Unspecified => false,
     }
 }
 
