@@ -176,6 +176,11 @@ impl Node {
         format!("http://{}{}", self.running.address, path_of_method(method))
     }
 
+    /// The URL of a path.
+    pub fn at(&self, path: &str) -> String {
+        format!("http://{}/{path}", self.running.address)
+    }
+
     /// A token of a development node.
     pub fn token(&self, who: &Person) -> String {
         let key = DevelopmentKey::open(&self.home.issuer).expect("the key that signs tokens");

@@ -153,7 +153,7 @@ fn connect_code(code: tonic::Code) -> (&'static str, StatusCode) {
     }
 }
 
-fn status(error: &CallError) -> StatusCode {
+pub(super) fn status(error: &CallError) -> StatusCode {
     connect_code(error.to_grpc().code()).1
 }
 

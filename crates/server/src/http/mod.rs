@@ -2,6 +2,7 @@
 
 mod grpc;
 mod json;
+mod sources;
 mod tls;
 mod trace;
 
@@ -52,6 +53,8 @@ async fn dispatch(State(app): State<Arc<App>>, request: Request<Body>) -> Respon
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if content_type.is_some_and(|value| value.starts_with("application/grpc")) {
         grpc::serve(app, request).await
+    } else if sources::is_source(request.uri().path()) {
+        sources::serve(app, request).await
     } else {
         json::serve(app, request).await
     }

@@ -1,0 +1,155 @@
+//! Events in the shapes of other programs' SDKs, over HTTP as those send them: they count, what is about persons does not,
+//! and mistakes get the answer that the SDK expects.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use daybook_proto::product_analytics::v1::metric_definition::Metric;
+use daybook_proto::product_analytics::v1::*;
+use daybook_server::FIRST_TENANT;
+use daybook_tests::node::{Node, new_id};
+use daybook_tests::people::{ANNA, FEEDER, PETRA, PIA};
+use serde_json::{Value, json};
+
+async fn node() -> Node {
+    let node = Node::start().await;
+    let profile = MinimisationProfile {
+        purposes_without_consent: vec!["product".into()],
+        suppress_below: 1,
+        ..Default::default()
+    };
+    let request = SetMinimisationProfileRequest { command_id: new_id(), profile: Some(profile), ..Default::default() };
+    let _: SetMinimisationProfileResponse = node.ask(&PETRA, &request).await;
+    let format = PropertySchema {
+        name: "format".into(),
+        r#type: PropertyType::Enum.into(),
+        values: vec!["pdf".into(), "csv".into()],
+        ..Default::default()
+    };
+    let page = PropertySchema { name: "page".into(), values: vec!["home".into()], ..format.clone() };
+    let schema = |name: &str, property: PropertySchema| EventSchema {
+        name: name.into(),
+        version: 1,
+        purpose: "product".into(),
+        properties: vec![property],
+        ..Default::default()
+    };
+    let schemas = vec![schema("case_exported", format), schema("page.viewed", page)];
+    let request = SetEventSchemasRequest { command_id: new_id(), schemas, ..Default::default() };
+    let _: SetEventSchemasResponse = node.ask(&PIA, &request).await;
+    node
+}
+
+/// Events and actors so far.
+async fn counted(node: &Node) -> (i64, i64) {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
+    let time = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
+    let query = QueryMetricRequest {
+        metric: Some(MetricDefinition { metric: Some(Metric::Usage(UsageMetric::default())), ..Default::default() }),
+        start_time: time(now - 86_400),
+        end_time: time(now + 86_400),
+        ..Default::default()
+    };
+    let answer: QueryMetricResponse = node.ask(&ANNA, &query).await;
+    let number = |at: usize| match &answer.rows[0].cells[at].value {
+        Some(cell::Value::Integer(number)) => *number,
+        other => panic!("no number: {other:?}"),
+    };
+    (number(0), number(1))
+}
+
+struct Answer {
+    status: u16,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+}
+
+async fn post(
+    node: &Node,
+    path: &str,
+    authorization: Option<String>,
+    content_type: &str,
+    body: impl Into<Vec<u8>>,
+) -> Answer {
+    let request = node.http().post(node.at(path)).header("content-type", content_type).body(body.into());
+    let request = authorization.into_iter().fold(request, |request, value| request.header("authorization", value));
+    let response = request.send().await.unwrap();
+    Answer { status: response.status().as_u16(), body: response.bytes().await.unwrap().to_vec() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_of_segments_sdks_count() {
+    let node = node().await;
+    let key = format!("Basic {}", STANDARD.encode(format!("{}:", node.token(&FEEDER))));
+    let track = json!({
+        "userId": "ada@example.org", "event": "Case Exported", "messageId": "m1",
+        "properties": { "format": "pdf" }, "context": { "ip": "10.1.2.3" },
+    });
+    let answer = post(&node, "v1/track", Some(key.clone()), "application/json", track.to_string()).await;
+    assert_eq!((answer.status, answer.json()), (200, json!({ "success": true })));
+    let batch = json!({ "batch": [
+        { "type": "page", "anonymousId": "a1", "name": "Home", "messageId": "m2" },
+        { "type": "identify", "userId": "ada@example.org", "traits": { "email": "ada@example.org" }, "messageId": "m3" },
+        // Sent again: it counts once.
+        { "type": "track", "userId": "ada@example.org", "event": "Case Exported", "messageId": "m1", "properties": {} },
+    ] });
+    let answer = post(&node, "v1/batch", Some(key), "application/json", batch.to_string()).await;
+    assert_eq!((answer.status, answer.json()), (200, json!({ "success": true })));
+    assert_eq!(counted(&node).await, (2, 2));
+
+    // The write key may stand in the body; without one nobody is asked.
+    let mut keyed = track.clone();
+    keyed["writeKey"] = node.token(&FEEDER).into();
+    keyed["messageId"] = "m4".into();
+    assert_eq!(post(&node, "v1/t", None, "text/plain", keyed.to_string()).await.status, 200);
+    let answer = post(&node, "v1/track", None, "application/json", track.to_string()).await;
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (401, Some("unauthenticated")));
+    let answer = post(&node, "v1/track", None, "application/json", "[1,").await;
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (400, Some("invalid_argument")));
+    assert_eq!(counted(&node).await, (3, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn log_records_of_opentelemetry_that_are_events_count() {
+    let node = node().await;
+    let bearer = Some(format!("Bearer {}", node.token(&FEEDER)));
+    let attribute = |key: &str, value: &str| json!({ "key": key, "value": { "stringValue": value } });
+    let record = |name: &str, id: &str| {
+        json!({
+            "eventName": name,
+            "attributes": [attribute("format", "csv"), attribute("user.id", "u7"), attribute("event.id", id)],
+        })
+    };
+    let logs = |records: Value| json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": records }] }] }).to_string();
+    let plain = json!({ "body": { "stringValue": "a line of a log of ada@example.org" } });
+    let body = logs(json!([record("case_exported", "e1"), plain]));
+    let answer = post(&node, "v1/logs", bearer.clone(), "application/json", body).await;
+    assert_eq!((answer.status, answer.json()), (200, json!({})));
+    let body = logs(json!([record("case_exported", "e2"), record("case_burnt", "e3")]));
+    let answer = post(&node, "v1/logs", bearer.clone(), "application/json", body).await;
+    assert_eq!((answer.status, &answer.json()["partialSuccess"]["rejectedLogRecords"]), (200, &json!("1")));
+    assert_eq!(counted(&node).await, (2, 1));
+    // An empty export is one, too; what is no protobuf is none.
+    let answer = post(&node, "v1/logs", bearer.clone(), "application/x-protobuf", "").await;
+    assert_eq!((answer.status, answer.body.len()), (200, 0));
+    assert_eq!(post(&node, "v1/logs", bearer.clone(), "application/x-protobuf", vec![0xff; 9]).await.status, 400);
+    assert_eq!(post(&node, "v1/logs", bearer, "text/plain", "").await.status, 415);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_on_its_way_out_sends_a_beacon() {
+    let node = node().await;
+    let event = json!({ "name": "page.viewed", "actor": "u1", "properties": { "page": "home" } });
+    let body = json!({ "token": node.token(&FEEDER), "tenantId": FIRST_TENANT, "events": [event] });
+    let answer = post(&node, "v1/beacon", None, "text/plain;charset=UTF-8", body.to_string()).await;
+    assert_eq!((answer.status, answer.body.len()), (204, 0));
+    assert_eq!(counted(&node).await, (1, 1));
+    let answer = post(&node, "v1/beacon", None, "text/plain", json!({ "events": [event] }).to_string()).await;
+    assert_eq!(answer.status, 401);
+    let allowed = node.http().request(http::Method::OPTIONS, node.at("v1/beacon")).send().await.unwrap();
+    assert_eq!(allowed.headers()["access-control-allow-origin"], "*");
+}
