@@ -278,7 +278,7 @@ async fn grpcurl_finds_the_services_by_reflection_and_their_health() {
     let listed: Vec<_> = listed.service.into_iter().map(|service| service.name).collect();
     let ours: Vec<_> = descriptors().services().map(|service| service.full_name().to_owned()).collect();
     let ours: Vec<_> = ours.iter().filter(|name| name.starts_with("daybook.")).collect();
-    assert_eq!(ours.len(), 4, "two domains, the node, and what nodes ask of each other: {ours:?}");
+    assert_eq!(ours.len(), 5, "three domains, the node, and what nodes ask of each other: {ours:?}");
     assert!(ours.iter().all(|name| listed.contains(name)), "{listed:?}");
     let symbol = MessageRequest::FileContainingSymbol("daybook.legal_hold.v1.LegalHoldService.PlaceHold".into());
     assert!(matches!(ask(&mut reflection, symbol).await, MessageResponse::FileDescriptorResponse(_)));

@@ -20,6 +20,8 @@ pub(super) fn seeds() -> Vec<Seed> {
     seeds.extend(configuration());
     seeds.extend(mail());
     seeds.extend(personal_data());
+    seeds.extend(event_files());
+    seeds.extend(event_sources());
     seeds
 }
 
@@ -32,6 +34,37 @@ fn personal_data() -> impl Iterator<Item = Seed> {
         let value = json!({ "note": format!("it was {}", personal.value(kind)), "again": personal.value(kind) });
         Seed::new("personal_data", name.trim_end_matches('-'), value.to_string())
     })
+}
+
+/// The schema files of the documentation.
+fn event_files() -> impl Iterator<Item = Seed> {
+    let names = ["cases", "copilot", "profile", "workspace"];
+    names.into_iter().map(|name| Seed::new("event_files", name, file(&format!("docs/examples/events/{name}.yaml"))))
+}
+
+/// A body of each shape in which events come.
+fn event_sources() -> Vec<Seed> {
+    let properties = json!({ "format": "pdf", "pages": 7, "isNew": true, "case": { "id": "case-7" } });
+    let track = json!({
+        "type": "track", "userId": "u1", "event": "Case Exported", "messageId": "m1", "properties": properties,
+        "timestamp": "2026-11-24T10:00:00.123Z", "sentAt": "2026-11-24T10:00:01+01:00",
+        "context": { "consent": { "categoryPreferences": { "Advertising": true } } },
+    });
+    let page = json!({ "type": "page", "anonymousId": "a1", "name": "Home", "properties": {} });
+    let identify = json!({ "type": "identify", "userId": "u1", "traits": { "email": "ada@example.org" } });
+    let batch = json!({ "batch": [track, page, identify], "sentAt": "2026-11-24T10:00:01Z" });
+    let attribute = |key: &str, value: serde_json::Value| json!({ "key": key, "value": value });
+    let record = json!({
+        "timeUnixNano": "1795514400000000000", "eventName": "case_exported",
+        "attributes": [
+            attribute("format", json!({ "stringValue": "csv" })), attribute("pages", json!({ "intValue": "9" })),
+            attribute("user.id", json!({ "stringValue": "u7" })),
+        ],
+    });
+    let logs = json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": [record] }] }] });
+    let seed =
+        |name: &str, kind: &str, body: &serde_json::Value| Seed::new("event_sources", name, format!("{kind}\n{body}"));
+    vec![seed("track", "track", &track), seed("batch", "batch", &batch), seed("otlp", "otlp-json", &logs)]
 }
 
 fn file(path: &str) -> Vec<u8> {

@@ -4,6 +4,8 @@ mod checkpoint;
 mod command_record;
 mod config;
 mod decision_record;
+mod event_files;
+mod event_sources;
 mod export_proof;
 mod http_query;
 mod inbox_record;
@@ -24,11 +26,13 @@ use crate::Target;
 pub(crate) use token::keys as development_keys;
 
 /// Every target.
-pub const ALL: [Target; 18] = [
+pub const ALL: [Target; 20] = [
     Target { name: "checkpoint", run: checkpoint::run },
     Target { name: "command_record", run: command_record::run },
     Target { name: "config", run: config::run },
     Target { name: "decision_record", run: decision_record::run },
+    Target { name: "event_files", run: event_files::run },
+    Target { name: "event_sources", run: event_sources::run },
     Target { name: "export_proof", run: export_proof::run },
     Target { name: "http_query", run: http_query::run },
     Target { name: "inbox_record", run: inbox_record::run },

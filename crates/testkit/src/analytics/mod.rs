@@ -3,7 +3,7 @@
 //! | file | what it says again |
 //! | --- | --- |
 //! | [`funnel`] | every attempt of every actor, walked through |
-//! | [`actors`] | usage, lifecycle and retention, actor by actor |
+//! | [`mod@actors`] | usage, lifecycle and retention, actor by actor |
 //! | [`sessions`] | sessions, paths, times to insight |
 //! | [`copilot`] | every event, every outcome against every answer |
 //!

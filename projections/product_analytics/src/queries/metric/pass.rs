@@ -14,7 +14,7 @@ use super::activity::Recent;
 use super::selector::{Filter, Selector, all_pass};
 use super::split::Split;
 use crate::metrics::Event;
-use crate::segment::{Cursor, Run};
+use crate::segment::{Cursor, Found, Run};
 use crate::{Tables, codes, day_of};
 
 /// Events that one question may read.
@@ -63,39 +63,38 @@ impl Pass<'_> {
     /// have none. Returns how many events were read.
     pub(super) fn run(&mut self, mut each: impl FnMut(u32, &[Event])) -> Result<u64, Refusal> {
         let (mut cursors, read) = self.cursors()?;
+        let marks = Marks::new(&self.selectors);
         let actors = u64::from(self.tables.state().get(())?.unwrap_or_default().actor_numbers) + 1;
         let block = (actors.saturating_mul(BLOCK_EVENTS) / read.max(1)).clamp(1, actors);
         let mut found: Vec<(u32, Event)> = Vec::new();
-        let mut events: Vec<Event> = Vec::new();
-        let mut end = 0u64;
-        while end < actors {
-            end = end.saturating_add(block);
+        let mut ordered = ByActor::default();
+        let mut start = 0u64;
+        while start < actors {
+            let end = start.saturating_add(block);
             found.clear();
             for cursor in &mut cursors {
-                self.take(cursor, end, &mut found)?;
+                self.take(cursor, &marks, end, &mut found)?;
             }
-            found.sort_by_key(|(actor, event)| (*actor, event.time_ms));
-            for of_actor in found.chunk_by(|a, b| a.0 == b.0) {
-                events.clear();
-                events.extend(of_actor.iter().map(|(_, event)| *event));
-                if let Some((actor, _)) = of_actor.first() {
-                    each(*actor, &events);
-                }
-            }
+            ordered.of(&found, start, block, &mut each);
+            start = end;
         }
         Ok(read)
     }
 
     /// Takes the events of the actors before `end`.
-    fn take(&mut self, cursor: &mut Cursor, end: u64, into: &mut Vec<(u32, Event)>) -> Result<(), Fault> {
+    fn take(
+        &mut self,
+        cursor: &mut Cursor,
+        marks: &Marks,
+        end: u64,
+        into: &mut Vec<(u32, Event)>,
+    ) -> Result<(), Fault> {
         while cursor.next_actor().is_some_and(|actor| u64::from(actor) < end) {
             let Some(found) = cursor.step()? else { break };
             if !(self.from_ms..self.to_ms).contains(&found.time_ms) || !all_pass(&self.filters, &found, cursor) {
                 continue;
             }
-            let marks = self.selectors.iter().enumerate().fold(0u64, |marks, (bit, selector)| {
-                if selector.means(&found, cursor) { marks | 1u64.checked_shl(bit as u32).unwrap_or(0) } else { marks }
-            });
+            let marks = marks.of(&self.selectors, &found, cursor);
             if marks != 0 {
                 let value = self.split.label(&found, cursor);
                 let number = self.number.and_then(|slot| cursor.value(slot)).unwrap_or_default();
@@ -129,7 +128,7 @@ impl Pass<'_> {
             }
             cursors.push(Cursor::open(self.tables, (day, number), &row, &self.properties)?);
         }
-        let recent = recent(self.tables)?;
+        let recent = recent(self.tables, &self.properties)?;
         read = read.saturating_add(recent.len() as u64);
         if !recent.is_empty() {
             cursors.push(Cursor::over(&recent.sorted().encode(), &self.properties)?);
@@ -138,9 +137,104 @@ impl Pass<'_> {
     }
 }
 
-/// Events that are in no segment yet, in the order of the log.
-fn recent(tables: &Tables<'_>) -> Result<Run, Fault> {
-    Run::concatenated(tables.recent().scan(All).map(|row| row.and_then(|(_, row)| Run::of_recent(row))))
+/// The marks of events: which selectors mean them.
+struct Marks {
+    /// By number of the name: those of selectors that ask for nothing else.
+    by_name: Vec<u64>,
+    /// The others, with their bits.
+    others: Vec<(usize, u64)>,
+}
+
+impl Marks {
+    fn new(selectors: &[Selector]) -> Self {
+        let mut marks = Self { by_name: Vec::new(), others: Vec::new() };
+        for (at, selector) in selectors.iter().enumerate() {
+            let bit = u32::try_from(at).ok().and_then(|at| 1u64.checked_shl(at)).unwrap_or(0);
+            if !selector.is_of_names() {
+                marks.others.push((at, bit));
+                continue;
+            }
+            for name in selector.names() {
+                let name = name as usize;
+                if marks.by_name.len() <= name {
+                    marks.by_name.resize(name + 1, 0);
+                }
+                if let Some(marks) = marks.by_name.get_mut(name) {
+                    *marks |= bit;
+                }
+            }
+        }
+        marks
+    }
+
+    #[inline]
+    fn of(&self, selectors: &[Selector], found: &Found, cursor: &Cursor) -> u64 {
+        let by_name = self.by_name.get(found.name as usize).copied().unwrap_or(0);
+        self.others.iter().fold(by_name, |marks, (at, bit)| {
+            let is_meant = selectors.get(*at).is_some_and(|selector| selector.means(found, cursor));
+            if is_meant { marks | bit } else { marks }
+        })
+    }
+}
+
+/// Puts the events of a block in order of actor and time. Those of one actor come in the order of days already, so it is
+/// enough to put them in front of their actors (counting sort), and to sort where several segments have the same day.
+#[derive(Default)]
+struct ByActor {
+    /// Where the events of each actor of the block begin.
+    begins: Vec<usize>,
+    events: Vec<Event>,
+}
+
+impl ByActor {
+    fn of(&mut self, found: &[(u32, Event)], start: u64, block: u64, each: &mut impl FnMut(u32, &[Event])) {
+        let place = |actor: u32| usize::try_from(u64::from(actor).saturating_sub(start)).unwrap_or(usize::MAX);
+        let actors = usize::try_from(block).unwrap_or(usize::MAX);
+        self.begins.clear();
+        self.begins.resize(actors.saturating_add(1), 0);
+        for (actor, _) in found {
+            if let Some(count) = self.begins.get_mut(place(*actor)) {
+                *count += 1;
+            }
+        }
+        let mut before = 0;
+        for count in &mut self.begins {
+            before += std::mem::replace(count, before);
+        }
+        self.events.clear();
+        self.events.resize(found.len(), Event::default());
+        for (actor, event) in found {
+            if let Some(next) = self.begins.get_mut(place(*actor)) {
+                if let Some(slot) = self.events.get_mut(*next) {
+                    *slot = *event;
+                }
+                *next += 1;
+            }
+        }
+        // Each begin has moved to its end.
+        let mut from = 0;
+        for (at, to) in self.begins.iter().enumerate().filter(|(at, _)| *at < actors) {
+            let events = self.events.get_mut(from..*to).unwrap_or_default();
+            from = *to;
+            if events.is_empty() {
+                continue;
+            }
+            if !events.is_sorted_by_key(|event| event.time_ms) {
+                events.sort_by_key(|event| event.time_ms);
+            }
+            let actor = start.saturating_add(at as u64);
+            each(u32::try_from(actor).unwrap_or(u32::MAX), events);
+        }
+    }
+}
+
+/// Events that are in no segment yet, in the order of the log, with the properties that are asked for.
+fn recent(tables: &Tables<'_>, properties: &[u32]) -> Result<Run, Fault> {
+    Run::concatenated(tables.recent().scan(All).map(|row| {
+        let (_, mut row) = row?;
+        row.properties.retain(|column| properties.contains(&column.property));
+        Run::of_recent(row)
+    }))
 }
 
 fn too_large() -> Rejection {
