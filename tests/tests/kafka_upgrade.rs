@@ -124,7 +124,8 @@ mod kafka {
         // the old one left.
         let old = old.start().await;
         let error = outdated(&old).await;
-        assert!(error.message.contains("level 2") && error.message.contains("up to 1"), "{error}");
+        let (reached, understood) = (format!("level {NEW}"), format!("up to {OLD}"));
+        assert!(error.message.contains(&reached) && error.message.contains(&understood), "{error}");
         let mut upgraded = old.stop().await;
         upgraded.config.node.understands = NEW;
         let upgraded = upgraded.start().await;

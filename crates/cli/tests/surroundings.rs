@@ -60,7 +60,8 @@ async fn a_node_on_kafka_whose_disk_is_nearly_full_leaves_what_it_leads_to_other
     nodes.wait_for_status(0, "it leads everything", |status| leads(status) == ALL);
     // Callers of either node: the one passes on what the other decides.
     running.load.goes_on(10 * CALLERS, "the disk of one node is nearly full").await;
-    assert_eq!(nodes.status(1)["refusesCommands"], Value::Null, "it passes them on");
+    // While the group settles, it may be given a partition for a moment, which it gives up again.
+    nodes.wait_for_status(1, "it passes them on", |status| status["refusesCommands"] == Value::Null);
     drop(ballast);
     nodes.wait_for_status(1, "it leads again", |status| leads(status) > 0);
 

@@ -16,6 +16,8 @@
 
 mod known;
 mod minimiser;
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub use minimiser::Minimiser;

@@ -45,10 +45,33 @@ impl Minimiser {
         Some(Self { hash: Hash::from_hex(&registry.hash)?.to_bytes(), events: events.collect(), profile })
     }
 
-    /// The epochs whose keys are needed, each by the day on which it begins, counted from 1970.
+    /// The epochs whose keys are needed, each by the day on which it begins, counted from 1970. Never many: no key is made
+    /// for a time at which no event can count.
     pub fn epochs(&self, events: &[Event], now: Timestamp) -> BTreeSet<i64> {
-        let times = events.iter().filter_map(|event| time_ms(event, now));
-        times.map(|time_ms| self.epoch_of(self.profile.coarsened(time_ms))).collect()
+        let times =
+            events.iter().filter_map(|event| time_ms(event, now)).map(|time_ms| self.profile.coarsened(time_ms));
+        times
+            .filter(|time_ms| self.out_of_reach(*time_ms, now).is_none())
+            .map(|time_ms| self.epoch_of(time_ms))
+            .collect()
+    }
+
+    /// Why an event of this time cannot count, whatever the log's clock says: that may be ahead of this node's, but not by
+    /// years. What is late by less is decided by the log.
+    fn out_of_reach(&self, time_ms: i64, now: Timestamp) -> Option<Refusal> {
+        const CLOCKS_APART_MAX_MS: i64 = 400 * 86_400_000;
+        let ms = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        let before_now = now.as_micros().div_euclid(1_000).saturating_sub(time_ms);
+        let late =
+            ms(self.profile.late_max).saturating_add(self.profile.granularity_ms).saturating_add(CLOCKS_APART_MAX_MS);
+        let early = ms(self.profile.future_max).saturating_add(CLOCKS_APART_MAX_MS);
+        if before_now > late {
+            Some(Refusal::TooLate)
+        } else if before_now < -early {
+            Some(Refusal::InTheFuture)
+        } else {
+            None
+        }
     }
 
     fn epoch_of(&self, time_ms: i64) -> i64 {
@@ -64,9 +87,15 @@ impl Minimiser {
         let mut dropped: BTreeMap<&str, u32> = BTreeMap::new();
         let mut kept = Vec::with_capacity(events.len());
         for (index, event) in (0u32..).zip(events) {
-            match self.look_at(index, event, now, &mut dropped) {
-                Ok(one) if keys.contains_key(&self.epoch_of(one.time_ms)) => kept.push(one),
-                Ok(_) => batch.refused.push(refused(index, event, &Refused { reason: Refusal::TooLate, property: "" })),
+            let looked_at = self.look_at(index, event, now, &mut dropped).and_then(|one| {
+                let has_key = keys.contains_key(&self.epoch_of(one.time_ms));
+                match self.out_of_reach(one.time_ms, now).or((!has_key).then_some(Refusal::TooLate)) {
+                    Some(reason) => Err(Refused { reason, property: "" }),
+                    None => Ok(one),
+                }
+            });
+            match looked_at {
+                Ok(one) => kept.push(one),
                 Err(why) => batch.refused.push(refused(index, event, &why)),
             }
         }
