@@ -127,3 +127,25 @@ fn files_are_checked_without_a_node() {
         assert!(well && said.contains(part), "{language}: {said}");
     }
 }
+
+/// A log of an older release gets the policies of a new domain from here.
+#[test]
+fn the_policies_that_ship_can_be_published() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Served::start(&folder.path().join("data"), &[]);
+    let print = |arguments: &[&str], file: &str| {
+        let output = daybook().args(["policy", "shipped"]).args(arguments).output().unwrap();
+        assert!(output.status.success());
+        let path = folder.path().join(file);
+        fs::write(&path, &output.stdout).unwrap();
+        path
+    };
+    let (policies, schema) = (print(&[], "policies.cedar"), print(&["--schema"], "schema.cedarschema"));
+    // A policy more, so that it is another set than the one in force.
+    let more = fs::read_to_string(&policies).unwrap()
+        + "\n@id(\"more\") permit (principal in Role::\"nobody\", action, resource);\n";
+    fs::write(&policies, more).unwrap();
+    let published = node.text(&["policy", "publish", text(&policies), "--schema", text(&schema)]);
+    assert!(published.contains("published"), "{published}");
+    node.stop();
+}

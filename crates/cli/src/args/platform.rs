@@ -46,6 +46,12 @@ pub(crate) enum Tenant {
 /// Policy sets.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Policy {
+    /// Print the policies that ship with this release, to publish them on a log of an older one
+    Shipped {
+        /// The Cedar schema instead
+        #[arg(long)]
+        schema: bool,
+    },
     /// Check a policy set and publish it
     Publish {
         /// File with Cedar policies

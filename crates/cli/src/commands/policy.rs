@@ -17,6 +17,10 @@ use crate::units;
 /// Publishes, activates, lists, shows and compares policy sets.
 pub(crate) async fn run(policy: Policy, session: &Session) -> Outcome {
     match policy {
+        Policy::Shipped { schema } => {
+            shipped(schema);
+            Ok(())
+        }
         Policy::Publish { policies, schema, description } => {
             publish(session, &policies, schema.as_deref(), description).await
         }
@@ -25,6 +29,13 @@ pub(crate) async fn run(policy: Policy, session: &Session) -> Outcome {
         Policy::Show { hash, schema } => show(session, hash, schema).await,
         Policy::Diff { before, after } => compare(session, &before, after.as_deref()).await,
     }
+}
+
+/// Prints the policies that ship, or their schema. No node is asked.
+pub(crate) fn shipped(schema: bool) {
+    let registry = daybook_domains::registry();
+    let text = if schema { registry.shipped_schema() } else { daybook_domains::shipped_policies(&registry, false) };
+    line(text.trim_end());
 }
 
 fn read(path: &Path) -> Outcome<String> {

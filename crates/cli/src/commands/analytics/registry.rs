@@ -26,8 +26,11 @@ pub(super) async fn register(files: &[PathBuf], session: &Session) -> Outcome {
         };
         let set: Outcome<v1::SetMinimisationProfileResponse> =
             session.client.command(&request.command_id, &request).await;
-        set.map_err(|failure| {
-            failure.hint("the files hold a minimisation profile; without that file, events alone are registered")
+        set.map_err(|failure| match failure.code() {
+            Some("POLICY_DENIED") => {
+                failure.hint("the files hold a minimisation profile; leave that file out to register events")
+            }
+            _ => failure,
         })?;
         if !session.json {
             line("the minimisation profile is set");
