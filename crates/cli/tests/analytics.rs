@@ -1,6 +1,6 @@
 //! `daybook analytics` as people use it: check files, register, record, ask, draw.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 

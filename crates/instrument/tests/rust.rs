@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
-#[allow(missing_docs, unreachable_pub, clippy::pedantic)]
+#[allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "generated for other programs")]
 #[rustfmt::skip]
 #[path = "golden/events.rs"]
 mod events;

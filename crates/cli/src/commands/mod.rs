@@ -26,7 +26,7 @@ mod snapshot;
 mod tail;
 mod token;
 
-use crate::args::{Arguments, Command, Policy};
+use crate::args::{Arguments, Command};
 use crate::failure::Outcome;
 
 /// Does what the command line asks for.
@@ -46,11 +46,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Stream(stream) => platform::stream(stream, &global.session()?).await,
         Command::FeatureLevel(level) => feature_level::run(level, &global.session()?).await,
         Command::Clock(clock) => platform::clock(clock, &global.session()?).await,
-        Command::Policy(Policy::Shipped { schema }) => {
-            policy::shipped(schema);
-            Ok(())
-        }
-        Command::Policy(policy) => policy::run(policy, &global.session()?).await,
+        Command::Policy(policy) => policy::run(policy, global).await,
         Command::Inbox(inbox) => inbox::run(inbox, global).await,
         Command::Log(log) => log::run(log, global).await,
         Command::Replay(replay) => replay::run(replay, global).await,

@@ -6,7 +6,7 @@ use daybook_policy::{PolicyChange, diff};
 use daybook_proto::platform::v1;
 use serde_json::json;
 
-use crate::args::Policy;
+use crate::args::{Global, Policy};
 use crate::client::new_id;
 use crate::commands::platform::{ARRIVES_WITHIN, LOOK_EVERY};
 use crate::failure::{Failure, Outcome};
@@ -14,25 +14,26 @@ use crate::output::{self, line, short};
 use crate::session::Session;
 use crate::units;
 
-/// Publishes, activates, lists, shows and compares policy sets.
-pub(crate) async fn run(policy: Policy, session: &Session) -> Outcome {
+/// Prints, publishes, activates, lists, shows and compares policy sets.
+pub(crate) async fn run(policy: Policy, global: &Global) -> Outcome {
+    let session = || global.session();
     match policy {
         Policy::Shipped { schema } => {
             shipped(schema);
             Ok(())
         }
         Policy::Publish { policies, schema, description } => {
-            publish(session, &policies, schema.as_deref(), description).await
+            publish(&session()?, &policies, schema.as_deref(), description).await
         }
-        Policy::Activate { hash, reason } => activate(session, hash, reason).await,
-        Policy::List => list(session).await,
-        Policy::Show { hash, schema } => show(session, hash, schema).await,
-        Policy::Diff { before, after } => compare(session, &before, after.as_deref()).await,
+        Policy::Activate { hash, reason } => activate(&session()?, hash, reason).await,
+        Policy::List => list(&session()?).await,
+        Policy::Show { hash, schema } => show(&session()?, hash, schema).await,
+        Policy::Diff { before, after } => compare(&session()?, &before, after.as_deref()).await,
     }
 }
 
 /// Prints the policies that ship, or their schema. No node is asked.
-pub(crate) fn shipped(schema: bool) {
+fn shipped(schema: bool) {
     let registry = daybook_domains::registry();
     let text = if schema { registry.shipped_schema() } else { daybook_domains::shipped_policies(&registry, false) };
     line(text.trim_end());

@@ -67,15 +67,21 @@ async fn read_post(app: &App, request: Request<Body>) -> Result<(Encoding, Bytes
         Some("application/proto") => Encoding::Proto,
         _ => return Err(NotRead::ContentType),
     };
+    let body = read_body(app, request).await.map_err(NotRead::Refused)?;
+    Ok((encoding, body))
+}
+
+/// The body of a request, within its limit.
+pub(super) async fn read_body(app: &App, request: Request<Body>) -> Result<Bytes, CallError> {
     if let Some(compressed) = request.headers().get(header::CONTENT_ENCODING).filter(|value| *value != "identity") {
         let message = format!("the body is compressed ({compressed:?}), which is not supported; send it as it is");
-        return Err(NotRead::Refused(CallError::new(codes::ENCODING_NOT_SUPPORTED, message)));
+        return Err(CallError::new(codes::ENCODING_NOT_SUPPORTED, message));
     }
     let max = app.request_bytes_max;
     match Limited::new(request.into_body(), max).collect().await {
-        Ok(body) => Ok((encoding, body.to_bytes())),
-        Err(error) if error.is::<LengthLimitError>() => Err(NotRead::Refused(CallError::too_large(max))),
-        Err(error) => Err(NotRead::Refused(CallError::new(codes::MALFORMED_REQUEST, error.to_string()))),
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(CallError::too_large(max)),
+        Err(error) => Err(CallError::new(codes::MALFORMED_REQUEST, error.to_string())),
     }
 }
 
@@ -158,7 +164,7 @@ pub(super) fn status(error: &CallError) -> StatusCode {
 }
 
 /// An error as Connect has it: code, message, and the same details as gRPC, each also in plain JSON.
-fn refused(status: StatusCode, error: &CallError) -> Response {
+pub(super) fn refused(status: StatusCode, error: &CallError) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], error_body(error)).into_response()
 }
 

@@ -18,15 +18,14 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use daybook_event_shapes::{Mapped, NotMapped, SegmentCall, Why, otlp_json, otlp_protobuf, segment};
 use daybook_proto::product_analytics::v1::{RecordEventsRequest, RecordEventsResponse, Refusal};
 use http::{HeaderMap, HeaderValue, Method as HttpMethod, Request, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use prost::Message;
 use serde_json::{Value, json};
 
-use super::{App, error_body};
+use super::App;
+use super::json::{read_body, refused, status};
 use crate::door::Incoming;
 use crate::error::{CallError, codes};
 
@@ -68,7 +67,7 @@ fn open_to_pages(mut response: Response) -> Response {
 
 async fn from_segment(app: &App, kind: Option<SegmentCall>, request: Request<Body>) -> Result<Response, CallError> {
     let (mut headers, tenant) = (request.headers().clone(), tenant(&request));
-    let body = json_body(&read(app, request).await?)?;
+    let body = json_body(&read_body(app, request).await?)?;
     if let Some(key) = write_key(&headers).or_else(|| body.get("writeKey").and_then(Value::as_str).map(str::to_owned)) {
         set_token(&mut headers, &key)?;
     }
@@ -79,7 +78,7 @@ async fn from_segment(app: &App, kind: Option<SegmentCall>, request: Request<Bod
 
 async fn beacon(app: &App, request: Request<Body>) -> Result<Response, CallError> {
     let (mut headers, tenant) = (request.headers().clone(), tenant(&request));
-    let mut body = json_body(&read(app, request).await?)?;
+    let mut body = json_body(&read_body(app, request).await?)?;
     if let Some(Value::String(token)) = body.as_object_mut().and_then(|body| body.remove("token")) {
         set_token(&mut headers, &token)?;
     }
@@ -106,7 +105,7 @@ async fn otlp(app: &App, request: Request<Body>) -> Response {
     };
     let answered = async {
         let (headers, tenant) = (request.headers().clone(), tenant(&request));
-        let body = read(app, request).await?;
+        let body = read_body(app, request).await?;
         let mapped = if is_json { otlp_json(&json_body(&body)?) } else { otlp_protobuf(&body) };
         let mapped = mapped.map_err(not_mapped)?;
         // Records that are no events are none of ours, and no mistake.
@@ -176,19 +175,6 @@ async fn record(
     RecordEventsResponse::decode(answer).map_err(|error| CallError::new(codes::INTERNAL_ERROR, error.to_string()))
 }
 
-async fn read(app: &App, request: Request<Body>) -> Result<Bytes, CallError> {
-    if let Some(compressed) = request.headers().get(header::CONTENT_ENCODING).filter(|value| *value != "identity") {
-        let message = format!("the body is compressed ({compressed:?}), which is not supported; send it as it is");
-        return Err(CallError::new(codes::ENCODING_NOT_SUPPORTED, message));
-    }
-    let max = app.request_bytes_max;
-    match Limited::new(request.into_body(), max).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(CallError::too_large(max)),
-        Err(error) => Err(CallError::new(codes::MALFORMED_REQUEST, error.to_string())),
-    }
-}
-
 fn json_body(body: &[u8]) -> Result<Value, CallError> {
     serde_json::from_slice(body).map_err(|error| {
         let message = format!("the body is no JSON: {error}; nothing was recorded");
@@ -225,12 +211,4 @@ fn set_token(headers: &mut HeaderMap, token: &str) -> Result<(), CallError> {
     let wrong = |_| CallError::new(codes::TOKEN_INVALID, "the token has characters that no token has");
     headers.insert(header::AUTHORIZATION, HeaderValue::try_from(format!("Bearer {token}")).map_err(wrong)?);
     Ok(())
-}
-
-fn status(error: &CallError) -> StatusCode {
-    super::json::status(error)
-}
-
-fn refused(status: StatusCode, error: &CallError) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/json")], error_body(error)).into_response()
 }
