@@ -11,6 +11,7 @@ use std::sync::Arc;
 use daybook_kernel::hash::Hash;
 use daybook_kernel::id::{Offset, PartitionId};
 use daybook_proto::system::v1::OutboxRow;
+use daybook_store::Store;
 use futures_util::future::BoxFuture;
 
 /// An effect that is to be carried out.
@@ -42,8 +43,13 @@ pub struct EffectFailed(pub String);
 
 /// Carries out one kind of effect.
 pub trait EffectHandler: Send + Sync + 'static {
-    /// Carries it out and returns the payload of the command that brings the outcome. Must be safe to repeat.
-    fn run<'a>(&'a self, effect: &'a RequestedEffect) -> BoxFuture<'a, Result<Vec<u8>, EffectFailed>>;
+    /// Carries it out and returns the payload of the command that brings the outcome. Must be safe to repeat. `store` is the
+    /// partition's, at least as new as the decision that asked for it.
+    fn run<'a>(
+        &'a self,
+        effect: &'a RequestedEffect,
+        store: &'a Arc<dyn Store>,
+    ) -> BoxFuture<'a, Result<Vec<u8>, EffectFailed>>;
 }
 
 /// The effects that a node can carry out, by kind.

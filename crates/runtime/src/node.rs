@@ -14,7 +14,7 @@ use daybook_kernel::time::Timestamp;
 use daybook_log::Log;
 use daybook_proto::log::v1::{self, decision::Outcome as Decided};
 use daybook_proto::system::v1::{Forward, ForwardReply};
-use daybook_store::{ProjectionVersion, StoreError, Stores};
+use daybook_store::{ProjectionVersion, Store, StoreError, Stores};
 use futures_util::future::{BoxFuture, Either, FutureExt, join_all, select, select_all};
 use prost::Message;
 use tokio::task::JoinHandle;
@@ -307,7 +307,11 @@ struct ForwardHandler {
 }
 
 impl EffectHandler for ForwardHandler {
-    fn run<'a>(&'a self, effect: &'a RequestedEffect) -> BoxFuture<'a, Result<Vec<u8>, EffectFailed>> {
+    fn run<'a>(
+        &'a self,
+        effect: &'a RequestedEffect,
+        _: &'a Arc<dyn Store>,
+    ) -> BoxFuture<'a, Result<Vec<u8>, EffectFailed>> {
         async move {
             let node = self.node.upgrade().ok_or_else(|| EffectFailed("the node is stopping".to_owned()))?;
             let forward =

@@ -2,6 +2,7 @@
 //! commands that misbehave.
 #![allow(missing_docs, clippy::panic, reason = "a domain for tests; one of its commands panics when it is decided")]
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use daybook_kernel::rejection::{Refusal, Rejection, Violations};
 use daybook_kernel::state::{Fault, ProjectionId};
 use daybook_kernel::system::{Effect, TimerCommand};
 use daybook_runtime::{EffectFailed, EffectHandler, RequestedEffect};
+use daybook_store::Store;
 use futures_util::future::{BoxFuture, FutureExt};
 use prost::Message;
 
@@ -207,7 +209,11 @@ pub struct Echo {
 }
 
 impl EffectHandler for Echo {
-    fn run<'a>(&'a self, effect: &'a RequestedEffect) -> BoxFuture<'a, Result<Vec<u8>, EffectFailed>> {
+    fn run<'a>(
+        &'a self,
+        effect: &'a RequestedEffect,
+        _: &'a Arc<dyn Store>,
+    ) -> BoxFuture<'a, Result<Vec<u8>, EffectFailed>> {
         async move {
             let run = self.runs.fetch_add(1, Ordering::SeqCst);
             let text = String::from_utf8_lossy(&effect.row.payload).into_owned();

@@ -30,7 +30,7 @@ use daybook_runtime::{
     Clock, EffectFailed, EffectHandler, EffectHandlers, Limits, NoPeers, Node, NodeOptions, Outcome, PartitionState,
     RequestedEffect, Role, Roles, SubmitError,
 };
-use daybook_store::RocksStores;
+use daybook_store::{RocksStores, Store};
 use daybook_testkit::faulty_log::{AppendFault, FaultyLog};
 use daybook_tests::disk;
 use futures_util::FutureExt;
@@ -78,7 +78,11 @@ pub struct KeyRing {
 }
 
 impl EffectHandler for KeyRing {
-    fn run<'a>(&'a self, effect: &'a RequestedEffect) -> BoxFuture<'a, Result<Vec<u8>, EffectFailed>> {
+    fn run<'a>(
+        &'a self,
+        effect: &'a RequestedEffect,
+        _: &'a Arc<dyn Store>,
+    ) -> BoxFuture<'a, Result<Vec<u8>, EffectFailed>> {
         async move {
             let end = self.log.bounds(Topic::Decisions, effect.partition).await.unwrap().next;
             let mut failures = self.failures.lock().unwrap();

@@ -222,11 +222,12 @@ impl<'a> OwnCommands<'a> {
 fn carry_out(partition: &Partition, effect: RequestedEffect) -> BoxFuture<'static, Step> {
     const LONGEST_WAIT: Duration = Duration::from_secs(30);
     let (handlers, clock) = (partition.effects.clone(), std::sync::Arc::clone(&partition.clock));
+    let store = std::sync::Arc::clone(&partition.store);
     async move {
         let mut wait = Duration::from_millis(50);
         loop {
             let failed = match handlers.get(&effect.row.effect) {
-                Some(handler) => match handler.run(&effect).await {
+                Some(handler) => match handler.run(&effect, &store).await {
                     Ok(payload) => return Step::EffectDone(effect, payload),
                     Err(failed) => failed.to_string(),
                 },

@@ -10,6 +10,7 @@ use daybook_runtime::{
     EffectFailed, EffectHandler, EffectHandlers, Limits, Node, NodeOptions, PartitionState, RequestedEffect, Role,
     Roles,
 };
+use daybook_store::Store;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use prost::Message as _;
@@ -234,7 +235,11 @@ struct SimEcho {
 }
 
 impl EffectHandler for SimEcho {
-    fn run<'a>(&'a self, effect: &'a RequestedEffect) -> BoxFuture<'a, Result<Vec<u8>, EffectFailed>> {
+    fn run<'a>(
+        &'a self,
+        effect: &'a RequestedEffect,
+        _: &'a Arc<dyn Store>,
+    ) -> BoxFuture<'a, Result<Vec<u8>, EffectFailed>> {
         let (done, woken) = oneshot::channel();
         let fails = {
             let mut sim = self.shared.lock();
