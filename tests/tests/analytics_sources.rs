@@ -1,6 +1,8 @@
 //! Events in the shapes of other programs' SDKs, over HTTP as those send them: they count, what is about persons does not,
 //! and mistakes get the answer that the SDK expects.
 
+use std::io::Write;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use daybook_proto::product_analytics::v1::metric_definition::Metric;
@@ -8,6 +10,8 @@ use daybook_proto::product_analytics::v1::*;
 use daybook_server::FIRST_TENANT;
 use daybook_tests::node::{Node, new_id};
 use daybook_tests::people::{ANNA, FEEDER, PETRA, PIA};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
 async fn node() -> Node {
@@ -152,4 +156,59 @@ async fn a_page_on_its_way_out_sends_a_beacon() {
     assert_eq!(answer.status, 401);
     let allowed = node.http().request(http::Method::OPTIONS, node.at("v1/beacon")).send().await.unwrap();
     assert_eq!(allowed.headers()["access-control-allow-origin"], "*");
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+async fn post_compressed(node: &Node, path: &str, content_type: &str, body: Vec<u8>) -> Answer {
+    let request = node.http().post(node.at(path)).bearer_auth(node.token(&FEEDER)).header("content-type", content_type);
+    let response = request.header("content-encoding", "gzip").body(body).send().await.unwrap();
+    Answer { status: response.status().as_u16(), body: response.bytes().await.unwrap().to_vec() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_compressed_with_gzip_counts_as_well() {
+    let node = node().await;
+    let track =
+        json!({ "userId": "u", "event": "Case Exported", "messageId": "m1", "properties": { "format": "pdf" } });
+    let answer = post_compressed(&node, "v1/track", "application/json", gzip(&track.to_string())).await;
+    assert_eq!((answer.status, answer.json()), (200, json!({ "success": true })));
+
+    let attribute = |key: &str, value: &str| json!({ "key": key, "value": { "stringValue": value } });
+    let attributes = json!([attribute("format", "csv"), attribute("user.id", "u7"), attribute("event.id", "e1")]);
+    let record = json!({ "eventName": "case_exported", "attributes": attributes });
+    let logs = json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": [record] }] }] });
+    let answer = post_compressed(&node, "v1/logs", "application/json", gzip(&logs.to_string())).await;
+    assert_eq!((answer.status, answer.json()), (200, json!({})));
+
+    let event = json!({ "name": "page.viewed", "actor": "u1", "properties": { "page": "home" } });
+    let path = "daybook.product_analytics.v1.ProductAnalyticsService/RecordEvents";
+    let answer =
+        post_compressed(&node, path, "application/json", gzip(&json!({ "events": [event] }).to_string())).await;
+    assert_eq!((answer.status, answer.json()["acceptedCount"].as_u64()), (200, Some(1)));
+    assert_eq!(counted(&node).await, (3, 3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_does_not_come_out_of_gzip_is_refused_and_nothing_is_recorded() {
+    let node = node().await;
+    let before = node.mark().await;
+    let bomb = gzip(&" ".repeat(64 << 20));
+    assert!(bomb.len() < 100_000);
+    let good = gzip("{\"events\":[]}");
+    let cut = good[..good.len() - 4].to_vec();
+    for path in ["v1/track", "v1/logs", "v1/beacon", "daybook.legal_hold.v1.LegalHoldService/PlaceHold"] {
+        let answer = post_compressed(&node, path, "application/json", bomb.clone()).await;
+        assert_eq!((answer.status, answer.json()["code"].as_str()), (429, Some("resource_exhausted")), "{path}");
+        for broken in [b"{}".to_vec(), cut.clone()] {
+            let answer = post_compressed(&node, path, "application/json", broken).await;
+            assert_eq!((answer.status, answer.json()["code"].as_str()), (400, Some("invalid_argument")), "{path}");
+            assert!(answer.json()["message"].as_str().unwrap().contains("gzip"), "{}", answer.json());
+        }
+    }
+    assert_eq!(node.mark().await, before);
 }

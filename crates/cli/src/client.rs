@@ -166,6 +166,7 @@ fn paths() -> &'static HashMap<String, PathAndQuery> {
         let services: Vec<_> = descriptors().services().collect();
         let methods = services.iter().flat_map(|service| service.methods().collect::<Vec<_>>());
         methods
+            .filter(|method| !method.is_client_streaming())
             .filter_map(|method| {
                 let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
                 Some((method.input().full_name().to_owned(), path.parse().ok()?))

@@ -25,7 +25,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use daybook_kernel::authorisation::Authority;
-    use daybook_proto::{descriptors, method_facts};
+    use daybook_proto::{descriptors, method_facts, repeated_command};
 
     use super::*;
 
@@ -41,17 +41,21 @@ mod tests {
 
     /// A method without code would answer "unimplemented", code without a method could not be reached.
     #[test]
-    fn every_method_of_a_domain_is_a_command_or_a_query_and_the_other_way_round() {
+    fn every_method_of_a_domain_is_a_command_or_a_query_or_a_stream_of_commands_and_the_other_way_round() {
         for domain in registry().iter() {
             let service = descriptors().get_service_by_name(domain.service).expect("the service exists");
             let methods = |queries: bool| {
                 let wanted = service.methods().filter(|method| method_facts(method).is_query == queries);
+                let wanted = wanted.filter(|method| repeated_command(method).is_none());
                 wanted.map(|method| method.name().to_owned()).collect::<BTreeSet<_>>()
             };
             let commands = domain.public_kinds.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
             let queries = domain.queries.iter().map(|query| query.method.to_owned()).collect::<BTreeSet<_>>();
             assert_eq!(methods(false), commands, "commands of {}", domain.name);
             assert_eq!(methods(true), queries, "queries of {}", domain.name);
+            for repeated in service.methods().filter_map(|method| repeated_command(&method)) {
+                assert!(commands.contains(&repeated), "{repeated}, which {} repeats", domain.name);
+            }
         }
     }
 

@@ -79,6 +79,13 @@ pub fn method_facts(method: &MethodDescriptor) -> MethodFacts {
     MethodFacts { is_query, opens_sealed_content }
 }
 
+/// The command whose requests a method takes a stream of, if it does.
+pub fn repeated_command(method: &MethodDescriptor) -> Option<String> {
+    let extension = descriptors().get_extension_by_name("daybook.options.v1.repeats")?;
+    let name = method.options().get_extension(&extension).as_str()?.to_owned();
+    (!name.is_empty()).then_some(name)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -175,7 +182,7 @@ mod tests {
             if ["daybook.node.v1.NodeService", "daybook.cluster.v1.ClusterService"].contains(&service.full_name()) {
                 continue;
             }
-            for method in service.methods() {
+            for method in service.methods().filter(|method| repeated_command(method).is_none()) {
                 let (request, response) = (method.input(), method.output());
                 let field = |message: &MessageDescriptor, number: u32| {
                     message.get_field(number).map(|field| field.name().to_owned()).unwrap_or_default()
@@ -191,5 +198,50 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_stream_takes_requests_of_a_command_and_its_answer_is_made_of_the_commands() {
+        let number = |field: &FieldDescriptor| (field.kind() == Kind::Uint64 && !field.is_list()).then_some(());
+        let mut streams = 0;
+        for service in descriptors().services().filter(|service| service.full_name().starts_with("daybook.")) {
+            for method in service.methods() {
+                let name = method.full_name();
+                assert!(!method.is_server_streaming(), "{name}");
+                assert_eq!(method.is_client_streaming(), repeated_command(&method).is_some(), "{name}");
+                let Some(command) = repeated_command(&method) else { continue };
+                streams += 1;
+                let command =
+                    service.methods().find(|method| method.name() == command).expect("a command of the service");
+                assert!(!method_facts(&command).is_query && !method_facts(&command).opens_sealed_content, "{name}");
+                assert_eq!(method.input(), command.input(), "{name}");
+                let (output, one) = (method.output(), command.output());
+                let first = output.get_field(1).expect("a field");
+                assert!(first.name() == "batch_count" && number(&first).is_some(), "{name}");
+                for field in output.fields().filter(|field| field.number() != 1) {
+                    let name = field.full_name().to_owned();
+                    let Some(of) = one.get_field_by_name(field.name()) else {
+                        let list = field.name().strip_suffix("_count").and_then(|list| one.get_field_by_name(list));
+                        assert!(list.is_some_and(|list| list.is_list()) && number(&field).is_some(), "{name}");
+                        continue;
+                    };
+                    assert_eq!(field.is_list(), of.is_list(), "{name}");
+                    match (field.kind(), of.kind()) {
+                        (Kind::Message(entry), Kind::Message(of)) if field.is_list() => {
+                            let batch = entry.get_field(1).expect("a field");
+                            assert!(batch.name() == "batch" && number(&batch).is_some(), "{name}");
+                            for field in entry.fields().filter(|field| field.number() != 1) {
+                                let of = of.get_field_by_name(field.name()).expect("a field of the command's entry");
+                                assert_eq!((field.kind(), field.is_list()), (of.kind(), of.is_list()), "{name}");
+                            }
+                        }
+                        (Kind::String, Kind::String) if field.is_list() => {}
+                        (Kind::Uint64, Kind::Uint32 | Kind::Uint64) if !field.is_list() => {}
+                        _ => panic!("{name} cannot be made of the answers of the command"),
+                    }
+                }
+            }
+        }
+        assert_eq!(streams, 1, "or more: then raise this");
     }
 }

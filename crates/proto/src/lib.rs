@@ -16,7 +16,7 @@ use prost_reflect::DescriptorPool;
 mod class;
 pub use class::{
     FieldClass, FilledIn, MethodFacts, Sealing, SealingSubject, field_class, filled_in, is_key_tenant, method_facts,
-    sealing,
+    repeated_command, sealing,
 };
 
 mod generated {

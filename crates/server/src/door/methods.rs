@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use daybook_kernel::registry::Registry;
-use daybook_proto::{FilledIn, descriptors, filled_in, method_facts};
+use daybook_proto::{FilledIn, descriptors, filled_in, method_facts, repeated_command};
 use prost_reflect::MessageDescriptor;
 
 /// The service of the node itself.
@@ -30,9 +30,18 @@ pub struct Method {
 
 impl Method {
     /// Whether its request holds events of product use, which the door minimises.
-    pub(super) fn records_events(&self) -> bool {
+    pub(crate) fn records_events(&self) -> bool {
         self.filled_in.iter().any(|(_, filled_in)| *filled_in == FilledIn::MinimisedEvents)
     }
+}
+
+/// A method that takes a stream of requests of a command, and answers once.
+#[derive(Debug, Clone)]
+pub struct StreamMethod {
+    /// The command that each of them is.
+    pub command: Method,
+    /// Its response, made of those of the command.
+    pub output: MessageDescriptor,
 }
 
 /// What answers a method.
@@ -94,6 +103,7 @@ impl NodeMethod {
 #[derive(Debug, Default)]
 pub struct Methods {
     by_path: BTreeMap<String, Method>,
+    streams: BTreeMap<String, StreamMethod>,
     services: Vec<String>,
 }
 
@@ -134,6 +144,12 @@ impl Methods {
             };
             self.by_path.insert(path, method);
         }
+        for method in descriptor.methods() {
+            let Some(command) = repeated_command(&method) else { continue };
+            let Some(command) = self.by_path.get(&format!("/{service}/{command}")).cloned() else { continue };
+            let stream = StreamMethod { command, output: method.output() };
+            self.streams.insert(format!("/{service}/{}", method.name()), stream);
+        }
     }
 
     /// The method of a path.
@@ -141,12 +157,17 @@ impl Methods {
         self.by_path.get(path)
     }
 
+    /// The method of a path that takes a stream.
+    pub fn stream(&self, path: &str) -> Option<&StreamMethod> {
+        self.streams.get(path)
+    }
+
     /// The services.
     pub fn services(&self) -> &[String] {
         &self.services
     }
 
-    /// Every method, by path.
+    /// Every method that is asked once, by path.
     pub fn iter(&self) -> impl Iterator<Item = &Method> {
         self.by_path.values()
     }
@@ -169,7 +190,9 @@ mod tests {
             .services()
             .filter(|service| service.full_name().starts_with("daybook.") && service.full_name() != of_nodes);
         let expected: usize = ours.map(|service| service.methods().count()).sum();
-        assert_eq!(methods.iter().count(), expected);
+        assert_eq!(methods.iter().count() + methods.streams.len(), expected);
+        let stream = methods.stream("/daybook.product_analytics.v1.ProductAnalyticsService/RecordEventStream").unwrap();
+        assert!(stream.command.path.ends_with("/RecordEvents"));
         let place = methods.get("/daybook.legal_hold.v1.LegalHoldService/PlaceHold").unwrap();
         assert!(!place.is_query);
         let reveal = methods.get("/daybook.legal_hold.v1.LegalHoldService/RevealItem").unwrap();

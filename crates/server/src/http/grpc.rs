@@ -1,5 +1,7 @@
 //! gRPC, for any method of the table: messages pass as bytes.
 
+mod stream;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,15 +19,15 @@ use crate::error::{CallError, codes};
 
 pub(super) async fn serve(app: Arc<App>, request: Request<Body>) -> Response {
     let path = request.uri().path();
+    if let Some(method) = app.methods.stream(path).cloned() {
+        return stream::serve(app, method, request).await;
+    }
     let Some(method) = app.methods.get(path).cloned() else {
         let error = CallError::new(codes::METHOD_UNKNOWN, format!("there is no method {path}"));
         return error.to_grpc().into_http();
     };
     let max = app.request_bytes_max;
-    let mut grpc = tonic::server::Grpc::new(AsBytes)
-        .apply_max_message_size_config(Some(max), Some(usize::MAX))
-        .accept_compressed(CompressionEncoding::Gzip)
-        .send_compressed(CompressionEncoding::Gzip);
+    let mut grpc = server(max);
     let timeout = timeout(request.headers());
     let headers = request.headers().clone();
     let service = service_fn(move |message: tonic::Request<Bytes>| {
@@ -36,21 +38,31 @@ pub(super) async fn serve(app: Arc<App>, request: Request<Body>) -> Response {
     with_a_code(response.map(Body::new), max)
 }
 
+fn server(request_bytes_max: usize) -> tonic::server::Grpc<AsBytes> {
+    tonic::server::Grpc::new(AsBytes)
+        .apply_max_message_size_config(Some(request_bytes_max), Some(usize::MAX))
+        .accept_compressed(CompressionEncoding::Gzip)
+        .send_compressed(CompressionEncoding::Gzip)
+}
+
 /// What the library refuses before any code of ours sees it gets a code as well.
 fn with_a_code(response: Response, max: usize) -> Response {
     let refused = Status::from_header_map(response.headers());
     let Some(refused) = refused.filter(|status| status.code() != Code::Ok && status.details().is_empty()) else {
         return response;
     };
-    let error = match refused.code() {
-        Code::OutOfRange => CallError::too_large(max),
-        Code::Unimplemented => CallError::new(codes::ENCODING_NOT_SUPPORTED, refused.message()),
-        _ => CallError::new(codes::MALFORMED_REQUEST, refused.message()),
-    };
-    let mut status = error.to_grpc();
+    let mut status = refused_by_library(&refused, max).to_grpc();
     // Among it, which encodings are supported.
     *status.metadata_mut() = refused.metadata().clone();
     status.into_http()
+}
+
+fn refused_by_library(refused: &Status, max: usize) -> CallError {
+    match refused.code() {
+        Code::OutOfRange => CallError::too_large(max),
+        Code::Unimplemented => CallError::new(codes::ENCODING_NOT_SUPPORTED, refused.message()),
+        _ => CallError::new(codes::MALFORMED_REQUEST, refused.message()),
+    }
 }
 
 async fn call(
@@ -60,10 +72,20 @@ async fn call(
     message: Bytes,
     timeout: Option<Duration>,
 ) -> Result<tonic::Response<Bytes>, Status> {
+    let answered = answer(app, method, headers, message, timeout).await;
+    answered.map(tonic::Response::new).map_err(|error| error.to_grpc())
+}
+
+async fn answer(
+    app: &App,
+    method: &Method,
+    headers: &HeaderMap,
+    message: Bytes,
+    timeout: Option<Duration>,
+) -> Result<Bytes, CallError> {
     let request =
         Incoming::decode(method, message).map_err(|error| CallError::new(codes::MALFORMED_REQUEST, error.to_string()));
-    let answered = app.answer(method, headers, request, timeout).await;
-    answered.map(tonic::Response::new).map_err(|error| error.to_grpc())
+    app.answer(method, headers, request, timeout).await
 }
 
 /// The grpc-timeout header: up to eight digits and a unit.

@@ -11,18 +11,21 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{HeaderMap, Method as HttpMethod, Request, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use prost::Message;
 use serde_json::{Value, json};
 
-use super::App;
-use crate::door::{Incoming, Method};
+use super::body::read_body;
+use super::{App, arrow};
+use crate::door::{Incoming, Method, StreamMethod};
 use crate::encoding::Encoding;
 use crate::error::{CallError, codes};
 
 pub(super) async fn serve(app: Arc<App>, request: Request<Body>) -> Response {
     let path = request.uri().path();
     let Some(method) = app.methods.get(path).cloned() else {
+        if let Some(stream) = app.methods.stream(path) {
+            return no_stream(&app, stream, path, request.headers()).await;
+        }
         let message = format!("there is no method {path}; a path is /package.Service/Method");
         return refused(StatusCode::NOT_FOUND, &CallError::new(codes::METHOD_UNKNOWN, message));
     };
@@ -45,7 +48,23 @@ pub(super) async fn serve(app: Arc<App>, request: Request<Body>) -> Response {
     };
     let message = encoding.decode(&method, &bytes).map(Incoming::from);
     match app.answer(&method, &headers, message, timeout(&headers)).await {
+        Ok(response) if arrow::is_wanted(&method, &headers) => arrow::answered(response),
         Ok(response) => answered(&method, encoding, response),
+        Err(error) => refused(status(&error), &error),
+    }
+}
+
+/// A stream is for gRPC. Who asks is looked at all the same.
+async fn no_stream(app: &App, stream: &StreamMethod, path: &str, headers: &HeaderMap) -> Response {
+    let message = format!(
+        "{path} takes a stream, which JSON has not; nothing was recorded; call {} for each batch, or this method by gRPC",
+        stream.command.path
+    );
+    let error = CallError::new(codes::METHOD_UNKNOWN, message);
+    match app.answer(&stream.command, headers, Err(error), None).await {
+        Ok(_) => {
+            refused(StatusCode::INTERNAL_SERVER_ERROR, &CallError::new(codes::INTERNAL_ERROR, "nothing was asked"))
+        }
         Err(error) => refused(status(&error), &error),
     }
 }
@@ -69,20 +88,6 @@ async fn read_post(app: &App, request: Request<Body>) -> Result<(Encoding, Bytes
     };
     let body = read_body(app, request).await.map_err(NotRead::Refused)?;
     Ok((encoding, body))
-}
-
-/// The body of a request, within its limit.
-pub(super) async fn read_body(app: &App, request: Request<Body>) -> Result<Bytes, CallError> {
-    if let Some(compressed) = request.headers().get(header::CONTENT_ENCODING).filter(|value| *value != "identity") {
-        let message = format!("the body is compressed ({compressed:?}), which is not supported; send it as it is");
-        return Err(CallError::new(codes::ENCODING_NOT_SUPPORTED, message));
-    }
-    let max = app.request_bytes_max;
-    match Limited::new(request.into_body(), max).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(CallError::too_large(max)),
-        Err(error) => Err(CallError::new(codes::MALFORMED_REQUEST, error.to_string())),
-    }
 }
 
 /// The request in the query of a URL: `encoding=json&message={...}`, with `base64=1` when the message is base64.

@@ -1,5 +1,8 @@
 //! gRPC and JSON on one port. A request is told by its content type; the table of methods does the rest.
 
+mod arrow;
+mod body;
+mod cors;
 mod grpc;
 mod json;
 mod sources;
@@ -13,10 +16,11 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
+use axum::routing::any;
 use bytes::Bytes;
 use daybook_kernel::time::Timestamp;
 use futures_util::FutureExt;
-use http::{HeaderMap, Request, header};
+use http::{HeaderMap, HeaderValue, Request, header};
 use tracing::Instrument;
 
 use crate::auth::Authenticator;
@@ -24,6 +28,8 @@ use crate::cluster;
 use crate::door::{Call, Door, Incoming, Method, Methods};
 use crate::error::{CallError, codes};
 
+use cors::Cors;
+pub use cors::cors_origins;
 pub use grpc::AsBytes;
 pub(crate) use json::error_body;
 pub use json::{NotRead, read_get};
@@ -39,11 +45,20 @@ pub struct App {
     pub authenticator: Authenticator,
     /// The largest request, in bytes.
     pub request_bytes_max: usize,
+    /// Other origins whose pages may call.
+    pub cors_origins: Vec<HeaderValue>,
 }
 
 /// The routes: gRPC's own services (reflection, health), and everything else by the table of methods.
 pub fn router(app: Arc<App>, own: axum::Router) -> axum::Router {
-    own.merge(axum::Router::new().fallback(dispatch).with_state(app))
+    let cors = Cors::of(&app.cors_origins);
+    let sources = axum::Router::new().route("/v1/{name}", any(dispatch)).layer(cors.sources);
+    let methods = axum::Router::new().fallback(dispatch);
+    let methods = match cors.methods {
+        Some(layer) => methods.layer(layer),
+        None => methods,
+    };
+    own.merge(sources.merge(methods).with_state(app))
 }
 
 async fn dispatch(State(app): State<Arc<App>>, request: Request<Body>) -> Response {

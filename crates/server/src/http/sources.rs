@@ -25,7 +25,8 @@ use prost::Message;
 use serde_json::{Value, json};
 
 use super::App;
-use super::json::{read_body, refused, status};
+use super::body::read_body;
+use super::json::{refused, status};
 use crate::door::Incoming;
 use crate::error::{CallError, codes};
 
@@ -41,9 +42,6 @@ pub(super) fn is_source(path: &str) -> bool {
 pub(super) async fn serve(app: Arc<App>, request: Request<Body>) -> Response {
     let path = request.uri().path().to_owned();
     let name = path.strip_prefix(PREFIX).unwrap_or_default();
-    if request.method() == HttpMethod::OPTIONS {
-        return open_to_pages(StatusCode::NO_CONTENT.into_response());
-    }
     if request.method() != HttpMethod::POST {
         let error = CallError::new(codes::MALFORMED_REQUEST, format!("{path} is called with POST"));
         return refused(StatusCode::METHOD_NOT_ALLOWED, &error);
@@ -53,16 +51,7 @@ pub(super) async fn serve(app: Arc<App>, request: Request<Body>) -> Response {
         ("beacon", _) => beacon(&app, request).await,
         (_, kind) => from_segment(&app, kind, request).await,
     };
-    open_to_pages(answered.unwrap_or_else(|error| refused(status(&error), &error)))
-}
-
-/// Any page may send: what counts is the token, and no cookie is looked at.
-fn open_to_pages(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
-    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("authorization, content-type"));
-    response
+    answered.unwrap_or_else(|error| refused(status(&error), &error))
 }
 
 async fn from_segment(app: &App, kind: Option<SegmentCall>, request: Request<Body>) -> Result<Response, CallError> {
