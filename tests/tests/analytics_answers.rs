@@ -14,7 +14,7 @@ use daybook_kernel::decide::Decider;
 use daybook_kernel::domain::{Asked, Query};
 use daybook_kernel::id::{Offset, PartitionId, TenantId};
 use daybook_kernel::key::All;
-use daybook_kernel::state::MemoryState;
+use daybook_kernel::state::{Fault, MemoryState};
 use daybook_kernel::time::Timestamp;
 use daybook_minimise::Minimiser;
 use daybook_policy::Cedar;
@@ -25,6 +25,7 @@ use daybook_proto::product_analytics::v1::metric_definition::Metric;
 use daybook_proto::product_analytics::v1::{self, Event, EventSelector, PropertySchema, PropertyType};
 use daybook_testkit::analytics::{self as oracle, Recorded};
 use daybook_testkit::solo::Solo;
+use product_analytics_projection::export::{Export, Holds};
 use product_analytics_projection::{QueryMetric, Tables, registry};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -126,7 +127,7 @@ impl Product {
                     name: one.name as u32,
                     value: one.kind.map_or(0, |kind| u32::from(kind) + 1),
                     number: 0,
-                    seq: self.recorded.len() as u64,
+                    seq: self.recorded.last().map_or(0, |last| last.seq + 1),
                 });
             }
         }
@@ -137,6 +138,62 @@ impl Product {
         let batch = self.minimiser.minimise(&events, now, &keys);
         let request = v1::RecordEventsRequest { batch: Some(batch), ..Default::default() };
         accepted(&mut self.solo, "RecordEvents", &request, "service");
+    }
+
+    /// Erases an actor, here and for the oracle: as though they had never been.
+    fn erase(&mut self, actor: u8) {
+        let today = self.now_ms().div_euclid(DAY_MS);
+        let id = format!("User-{actor}@example.org ");
+        let pseudonyms = self.runtime.block_on(self.keys.of_actor(&self.tenant, &id, today - 400..=today)).unwrap();
+        let pseudonyms = pseudonyms.iter().map(|pseudonym| bytes::Bytes::copy_from_slice(pseudonym)).collect();
+        let request = v1::EraseActorRequest { pseudonyms, ..Default::default() };
+        accepted(&mut self.solo, "EraseActor", &request, "privacy");
+        self.recorded.retain(|event| event.actor != u32::from(actor));
+    }
+
+    /// The events of an export are those that were recorded, each actor's in their order.
+    fn check_export(&self) {
+        let end_ms = self.now_ms() + DAY_MS;
+        let start_ms = end_ms - 5 * DAY_MS - 12_345_678;
+        let tables: Tables<'_> = self.solo.tables(&self.tenant);
+        let export = Export::open(&tables, start_ms, end_ms).unwrap();
+        let [kind] = export.properties() else { panic!("one property") };
+        assert_eq!((kind.name.as_str(), kind.holds), ("kind", Holds::Words));
+        let mut found: BTreeMap<u32, Vec<(i64, String, Option<String>)>> = BTreeMap::new();
+        for day in export.days().unwrap() {
+            let left_out = export.day(day, |events| {
+                let order: Vec<_> = events.actors.iter().zip(&events.times_ms).collect();
+                assert!(order.is_sorted() && events.times_ms.iter().all(|time| time.div_euclid(DAY_MS) == day));
+                for (place, actor) in events.actors.iter().enumerate() {
+                    let values = &events.properties[0];
+                    let word = values.values[place].map(|word| values.words[word as usize].clone());
+                    let name = export.names()[events.names[place] as usize].clone();
+                    found.entry(*actor).or_default().push((events.times_ms[place], name, word));
+                }
+                Ok::<_, Fault>(())
+            });
+            assert_eq!(left_out, Ok(0));
+        }
+        let mut expected: BTreeMap<u32, Vec<&Recorded>> = BTreeMap::new();
+        for event in self.recorded.iter().filter(|event| (start_ms..end_ms).contains(&event.time_ms)) {
+            expected.entry(event.actor).or_default().push(event);
+        }
+        let told = |mut events: Vec<&Recorded>| {
+            events.sort_by_key(|event| (event.time_ms, event.seq));
+            let word = |value: u32| (value > 0).then(|| ["red", "green", "blue"][value as usize - 1].to_owned());
+            let told = |event: &&Recorded| (event.time_ms, NAMES[event.name as usize].to_owned(), word(event.value));
+            events.iter().map(told).collect::<Vec<_>>()
+        };
+        // Numbers of actors are their own matter.
+        let mut expected: Vec<_> = expected.into_values().map(told).collect();
+        let mut found: Vec<_> = found.into_values().collect();
+        expected.sort();
+        found.sort();
+        // There are thousands: the first difference says enough.
+        let (found, expected) = (found.concat(), expected.concat());
+        let differs = found.iter().zip(&expected).position(|(found, expected)| found != expected);
+        let around = |events: &[(i64, String, Option<String>)]| differs.and_then(|at| events.get(at).cloned());
+        assert_eq!((found.len(), around(&found)), (expected.len(), around(&expected)), "at {differs:?}");
     }
 
     fn ask(
@@ -184,6 +241,7 @@ impl Product {
         self.check_actors(&bounds);
         self.check_funnel(start_ms, end_ms);
         self.check_sessions(&bounds);
+        self.check_export();
     }
 
     fn active(&self, bounds: &[i64], is_meant: impl Fn(&Recorded) -> bool) -> Vec<BTreeSet<u32>> {
@@ -194,6 +252,15 @@ impl Product {
             }
         }
         active
+    }
+
+    /// Before segments are written anew, numbers of actors are right already.
+    fn check_actors_of_last_days(&self) {
+        let end_ms = self.now_ms().div_euclid(DAY_MS) * DAY_MS + DAY_MS;
+        let bounds: Vec<i64> = (0..=6).map(|day| end_ms - (6 - day) * DAY_MS).collect();
+        self.check_actors(&bounds);
+        self.check_sessions(&bounds);
+        self.check_export();
     }
 
     fn check_usage(&self, bounds: &[i64]) {
@@ -370,6 +437,30 @@ fn near(minutes: i64) -> impl Strategy<Value = Made> {
 }
 
 proptest! {
+    #![proptest_config(Config { cases: 24, ..Config::default() })]
+    #[test]
+    fn whoever_is_erased_might_never_have_been(
+        before in prop::collection::vec(prop::collection::vec(near(600), 1..20), 1..4),
+        after in prop::collection::vec(prop::collection::vec(near(600), 1..20), 0..3),
+        erased in 0..4u8,
+    ) {
+        let mut product = Product::new();
+        for batch in &before {
+            product.record(batch);
+            product.solo.advance(Duration::from_secs(3_600));
+        }
+        product.erase(erased);
+        product.check_actors_of_last_days();
+        for batch in &after {
+            product.record(batch);
+        }
+        product.solo.settle();
+        product.check();
+        product.check_rebuild();
+    }
+}
+
+proptest! {
     #![proptest_config(Config { cases: 48, ..Config::default() })]
     #[test]
     fn recent_events_are_answered_for_at_once(
@@ -398,6 +489,14 @@ fn answers_do_not_depend_on_where_events_lie() {
             product.solo.advance(Duration::from_secs(900));
         }
         if [1_000, 1_024, 1_100, 3_000, 9_300].contains(&batch) {
+            product.check();
+        }
+        // One whose events are in segments and waiting, one in between, and one who was here before under the same name.
+        if [1_050, 2_000, 5_000].contains(&batch) {
+            let actor = [3, 4, 3][usize::from(batch > 1_050) + usize::from(batch > 2_000)];
+            product.erase(actor);
+            product.check_actors_of_last_days();
+            product.solo.settle();
             product.check();
         }
     }

@@ -6,3 +6,6 @@
 
 pub mod profile;
 pub mod schema_rules;
+
+/// Events that one command records, at most.
+pub const EVENTS_MAX: usize = 2_000;

@@ -56,6 +56,12 @@ impl Profile {
         time_ms.div_euclid(self.granularity_ms).saturating_mul(self.granularity_ms)
     }
 
+    /// The epoch of pseudonyms that a time falls into: the day on which it begins, counted from 1970 (UTC).
+    pub fn epoch_of(&self, time_ms: i64) -> i64 {
+        let days = i64::from(self.rotation_days);
+        time_ms.div_euclid(86_400_000).div_euclid(days).saturating_mul(days)
+    }
+
     /// Whether what is collected for a purpose needs a consent.
     pub fn needs_consent(&self, purpose: &str) -> bool {
         self.purposes_without_consent.binary_search_by(|known| known.as_str().cmp(purpose)).is_err()
@@ -98,6 +104,7 @@ mod tests {
         assert_eq!((profile.granularity_ms, profile.rotation_days, profile.suppress_below), (1_000, 90, 5));
         assert_eq!(profile.coarsened(1_999), 1_000);
         assert_eq!(profile.coarsened(-1), -1_000, "before 1970 as well");
+        assert_eq!([-1, 0, 90 * 86_400_000 - 1, 90 * 86_400_000].map(|ms| profile.epoch_of(ms)), [-90, 0, 0, 90]);
         assert!(profile.needs_consent("anything"));
     }
 

@@ -65,7 +65,7 @@ pub use otlp::{otlp_json, otlp_protobuf};
 pub use segment::{SegmentCall, segment};
 
 /// Events of a body: as many as `RecordEvents` takes.
-pub const EVENTS_MAX: usize = 2_000;
+pub use daybook_event_rules::EVENTS_MAX;
 /// Properties of an event: as many as a schema has.
 pub const PROPERTIES_MAX: usize = 50;
 /// Bytes of the id of an event or an actor.

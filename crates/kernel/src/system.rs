@@ -195,6 +195,8 @@ impl Effect {
     pub const FORWARD: &'static str = "forward";
     /// Kind of [`Effect::destroy_keys`].
     pub const DESTROY_KEYS: &'static str = "destroy_keys";
+    /// Kind of the effect whose payload is an `EventExportJob`. Field 1 of the reply command is the job's offset.
+    pub const EXPORT_EVENTS: &'static str = "export_events";
 
     /// Appends a command to another stream. The reply command's field 1 is a `ForwardOutcome`.
     pub fn forward(forward: &daybook_proto::system::v1::Forward, reply: &'static str) -> Self {

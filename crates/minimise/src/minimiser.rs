@@ -6,7 +6,7 @@ use daybook_event_rules::profile::Profile;
 use daybook_event_rules::schema_rules::{event_name_problem, name_problem};
 use daybook_kernel::hash::Hash;
 use daybook_kernel::time::Timestamp;
-use daybook_privacy::{EpochKey, Rotation};
+use daybook_privacy::EpochKey;
 use daybook_proto::product_analytics::v1::{
     DroppedProperty, Event, EventBatch, EventRegistry, PropertyColumn, Refusal, RefusedEvent,
 };
@@ -52,7 +52,7 @@ impl Minimiser {
             events.iter().filter_map(|event| time_ms(event, now)).map(|time_ms| self.profile.coarsened(time_ms));
         times
             .filter(|time_ms| self.out_of_reach(*time_ms, now).is_none())
-            .map(|time_ms| self.epoch_of(time_ms))
+            .map(|time_ms| self.profile.epoch_of(time_ms))
             .collect()
     }
 
@@ -74,12 +74,6 @@ impl Minimiser {
         }
     }
 
-    fn epoch_of(&self, time_ms: i64) -> i64 {
-        let rotation = Rotation::days(self.profile.rotation_days);
-        let at = Timestamp::from_micros(time_ms.saturating_mul(1_000));
-        rotation.begins_at(rotation.epoch_at(at)).as_micros().div_euclid(86_400_000_000)
-    }
-
     /// What is left of events. `keys` are those of [`Minimiser::epochs`]: where one is missing, because it was destroyed,
     /// the events of that epoch are too late.
     pub fn minimise(&self, events: &[Event], now: Timestamp, keys: &BTreeMap<i64, EpochKey>) -> EventBatch {
@@ -88,7 +82,7 @@ impl Minimiser {
         let mut kept = Vec::with_capacity(events.len());
         for (index, event) in (0u32..).zip(events) {
             let looked_at = self.look_at(index, event, now, &mut dropped).and_then(|one| {
-                let has_key = keys.contains_key(&self.epoch_of(one.time_ms));
+                let has_key = keys.contains_key(&self.profile.epoch_of(one.time_ms));
                 match self.out_of_reach(one.time_ms, now).or((!has_key).then_some(Refusal::TooLate)) {
                     Some(reason) => Err(Refused { reason, property: "" }),
                     None => Ok(one),
@@ -152,6 +146,7 @@ impl Minimiser {
         let mut pseudonyms: BTreeMap<(i64, &str), u32> = BTreeMap::new();
         let mut columns: BTreeMap<&str, (PropertyColumn, BTreeMap<&str, i64>)> = BTreeMap::new();
         let (mut actor_bytes, mut id_bytes, mut before) = (Vec::new(), Vec::new(), 0i64);
+        let mut epochs = BTreeSet::new();
         for (place, one) in (0u32..).zip(kept) {
             let next = u32::try_from(names.len()).unwrap_or(u32::MAX);
             let name = *names.entry(one.name).or_insert_with(|| {
@@ -162,7 +157,8 @@ impl Minimiser {
             batch.index.push(one.index);
             batch.time_delta_ms.push(one.time_ms.wrapping_sub(before));
             before = one.time_ms;
-            let epoch = self.epoch_of(one.time_ms);
+            let epoch = self.profile.epoch_of(one.time_ms);
+            epochs.insert(epoch);
             let key = keys.get(&epoch);
             let id = match key {
                 Some(key) if !one.event.event_id.is_empty() => key.event(&one.event.event_id),
@@ -199,6 +195,7 @@ impl Minimiser {
                 column.values.push(value);
             }
         }
+        batch.epochs = epochs.into_iter().collect();
         batch.actors = actor_bytes.into();
         if kept.iter().any(|one| !one.event.event_id.is_empty()) {
             batch.event_ids = id_bytes.into();

@@ -6,6 +6,7 @@
 //! any more whose a pseudonym of it was, though they may still be counted.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -124,6 +125,26 @@ impl EpochKeys {
         }
         keys.insert(name, (std::time::Instant::now(), key.clone()));
         Ok(key)
+    }
+
+    /// The short pseudonyms that an identifier has in those of these epochs whose keys exist. Makes no key.
+    ///
+    /// # Errors
+    /// [`PrivacyError::Unavailable`] when it cannot be known which keys there are, [`PrivacyError::Damaged`].
+    pub async fn of_actor(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+        epochs: RangeInclusive<i64>,
+    ) -> Result<Vec<[u8; 16]>, PrivacyError> {
+        self.ring.caught_up().await?;
+        let mut pseudonyms = Vec::new();
+        for epoch in epochs {
+            if let Some(key) = self.ring.get(tenant, &KeyId::actors(epoch))? {
+                pseudonyms.push(EpochKey::new(key).actor(id));
+            }
+        }
+        Ok(pseudonyms)
     }
 
     /// Destroys the key of an epoch: its pseudonyms are nobody's from then on.

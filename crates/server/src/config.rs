@@ -54,6 +54,8 @@ pub struct Config {
     pub archive: ArchiveConfig,
     /// How the object stores of both are reached.
     pub objects: ObjectsConfig,
+    /// Events of product use.
+    pub analytics: AnalyticsConfig,
     /// Limits.
     pub limits: LimitsConfig,
     /// Logs and traces.
@@ -108,6 +110,8 @@ pub struct ListenConfig {
     pub address: SocketAddr,
     /// Metrics and health over plain HTTP: /metrics, /livez, /readyz.
     pub metrics_address: SocketAddr,
+    /// Other origins whose pages may call JSON methods and send events, for example "https://app.example.com".
+    pub cors_origins: Vec<String>,
 }
 
 impl Default for ListenConfig {
@@ -115,6 +119,7 @@ impl Default for ListenConfig {
         Self {
             address: SocketAddr::from(([127, 0, 0, 1], 7420)),
             metrics_address: SocketAddr::from(([127, 0, 0, 1], 7421)),
+            cors_origins: Vec::new(),
         }
     }
 }
@@ -342,6 +347,23 @@ pub struct ObjectsConfig {
     pub region: String,
 }
 
+/// Events of product use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AnalyticsConfig {
+    /// Records what Daybook itself is used for, for tenants that have registered these events.
+    pub own_usage: bool,
+    /// Where exports go: "file:///FOLDER", "s3://BUCKET/PREFIX". Empty: with a log on the local disk into `exports` in the
+    /// data folder; nodes that share a log need a place that they share.
+    pub export_url: String,
+}
+
+impl Default for AnalyticsConfig {
+    fn default() -> Self {
+        Self { own_usage: true, export_url: String::new() }
+    }
+}
+
 /// Limits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -428,9 +450,17 @@ impl Config {
         Ok(config)
     }
 
+    /// Where exports of events go if no place is named: into the data folder, unless other nodes have a part in the log.
+    pub(crate) fn own_export_folder(&self) -> Option<PathBuf> {
+        let is_alone = self.log.kafka_brokers().is_none();
+        let folder = || std::path::absolute(self.node.data_dir.join("exports")).ok();
+        (self.analytics.export_url.is_empty() && is_alone).then(folder).flatten()
+    }
+
     /// Checks what no type can say.
     pub fn check(&self) -> Result<(), ConfigError> {
         let wrong = |what: &str| Err(ConfigError(what.to_owned()));
+        crate::http::cors_origins(&self.listen.cors_origins)?;
         if self.log.partitions == 0 || self.log.partitions > 4_096 {
             return wrong("log.partitions must be 1 to 4096");
         }
@@ -463,7 +493,8 @@ impl Config {
         if !self.checkpoints.every_seconds.is_zero() && self.checkpoints.key_file.is_none() {
             return wrong("checkpoints.every_seconds needs checkpoints.key_file");
         }
-        for (key, url) in [("snapshots.url", &self.snapshots.url), ("archive.url", &self.archive.url)] {
+        let export_url = ("analytics.export_url", &self.analytics.export_url);
+        for (key, url) in [("snapshots.url", &self.snapshots.url), ("archive.url", &self.archive.url), export_url] {
             if !(url.is_empty() || url.starts_with("file:///") || url.starts_with("s3://")) {
                 return wrong(&format!("{key} must be \"file:///FOLDER\" or \"s3://BUCKET/PREFIX\""));
             }
@@ -578,6 +609,8 @@ mod tests {
             ("DAYBOOK_LOG__PARTITONS", "4", "DAYBOOK_LOG__PARTITONS"),
             ("DAYBOOK_NOSUCH__KEY", "4", "nosuch"),
             ("DAYBOOK_LOG__PARTITIONS", "many", "DAYBOOK_LOG__PARTITIONS"),
+            ("DAYBOOK_LISTEN__CORS_ORIGINS", "[\"*\"]", "listen.cors_origins"),
+            ("DAYBOOK_LISTEN__CORS_ORIGINS", "[\"https://app.example.com/\"]", "has a path"),
             ("DAYBOOK_LOG__PARTITIONS", "0", "log.partitions"),
             ("DAYBOOK_LOG__URL", "postgres://x", "log.url"),
             ("DAYBOOK_TLS__CERTIFICATE", "x.pem", "tls.private_key"),

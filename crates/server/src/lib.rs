@@ -9,6 +9,7 @@
 //! | [`http`] | gRPC and JSON on one port, by one table of methods |
 //! | [`inbox`] | commands that any Kafka client puts on inbox topics |
 //! | [`node_service`] | what a node says of itself |
+//! | `own_usage` | what Daybook itself is used for, as events of product use |
 //! | `checkpoints` | signed checkpoints, written while it serves |
 //! | `outbox` | events that are published for others to consume |
 //! | [`snapshots`] | snapshots taken while it serves and restored when it starts; the log with its archive |
@@ -40,6 +41,7 @@ mod encoding;
 mod export;
 mod key_ring;
 mod outbox;
+mod own_usage;
 
 pub use bootstrap::FIRST_TENANT;
 pub use checkpoints::{checkpoints_folder, write_checkpoint};

@@ -43,13 +43,14 @@ use crate::config::{Config, ConfigError, LogConfig};
 use crate::data_dir::{log_folder, master_key, refuse_unfinished_import};
 use crate::disk;
 use crate::door::{Door, DoorLimits, Methods, Minimisers};
-use crate::effects::DestroyKeysHandler;
+use crate::effects::{DestroyKeysHandler, ExportEventsHandler};
 use crate::error::{CallError, codes};
-use crate::http::{App, router, tls_server_config};
+use crate::http::{App, cors_origins, router, tls_server_config};
 use crate::inbox::{OpenInbox, ServedInbox};
 use crate::key_ring;
 use crate::node_service::NodeService;
 use crate::outbox::Outbox;
+use crate::own_usage::OwnUsage;
 use crate::settings_watch::WrongSettings;
 use crate::snapshots::{self, Keeper};
 
@@ -145,6 +146,7 @@ impl Running {
             .map_err(|error| ConfigError(format!("node.data_dir {}: {error}", data_dir.display())))?;
         refuse_unfinished_import(&data_dir)?;
         let tls = tls_server_config(&config.tls)?;
+        let cors_origins = cors_origins(&config.listen.cors_origins)?;
         let checkpoints = Checkpoints::of(&config)?;
         let memory = Memory::new(config.store.cache_mib << 20, config.store.write_buffer_mib << 20);
         let authenticator = authenticator(&config).await?;
@@ -169,7 +171,10 @@ impl Running {
         let decider = Decider::new(Arc::clone(&registry), Arc::clone(&authority), log.partitions())
             .understanding(config.node.understands);
         let destroy = Arc::new(DestroyKeysHandler { keys: Arc::clone(&keys) });
-        let effects = EffectHandlers::new().with(daybook_kernel::system::Effect::DESTROY_KEYS, destroy);
+        let export = Arc::new(ExportEventsHandler::new(&config, log.partitions())?);
+        let effects = EffectHandlers::new()
+            .with(daybook_kernel::system::Effect::DESTROY_KEYS, destroy)
+            .with(daybook_kernel::system::Effect::EXPORT_EVENTS, export);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let started_at = clock.now();
         let address = match config.cluster.advertise.as_str() {
@@ -230,6 +235,7 @@ impl Running {
             log,
             decider,
         };
+        let (own_usage, sending) = config.analytics.own_usage.then(OwnUsage::new).unzip();
         let methods = Methods::new(&registry);
         let services = methods.services().to_vec();
         let app = Arc::new(App {
@@ -248,11 +254,14 @@ impl Running {
                 },
                 disk_nearly_full: nearly_full,
                 wrong_settings,
+                own_usage,
             },
             methods,
             authenticator,
             request_bytes_max: config.limits.request_kib << 10,
+            cors_origins,
         });
+        background.extend(sending.map(|sending| tokio::spawn(sending.send_for_ever(Arc::clone(&app)))));
         let (reporter, health) = tonic_health::server::health_reporter();
         let no_reflection = |error: tonic_reflection::server::Error| ConfigError(format!("reflection: {error}"));
         let reflection = || {

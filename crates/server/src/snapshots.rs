@@ -18,7 +18,8 @@ use crate::data_dir::{snapshot_scratch, store_folder};
 /// When the first snapshots after a start are taken, at the latest.
 const FIRST_AFTER_MAX: Duration = Duration::from_secs(60);
 
-fn objects(config: &Config, url: &str) -> Result<Option<Objects>, SnapshotError> {
+/// The place of a URL; `None` for an empty one.
+pub(crate) fn objects(config: &Config, url: &str) -> Result<Option<Objects>, SnapshotError> {
     let endpoint = config.objects.endpoint.clone();
     let s3 = S3Options { endpoint, region: config.objects.region.clone(), credentials: None };
     if url.is_empty() { Ok(None) } else { Objects::open(url, &s3).map(Some) }

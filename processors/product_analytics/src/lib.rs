@@ -8,6 +8,9 @@
 //! | `SetMinimisationProfile` | [`set_minimisation_profile`] |
 //! | `RecordEvents` | [`record_events`] |
 //! | `DefineMetric` | [`define_metric`] |
+//! | `ExportEvents`, `SetEventExportSchedule` | [`export_events`] |
+//! | `EraseActor` | [`erase_actor`] |
+//! | the end of an epoch, by a timer | [`pseudonym_epochs`] |
 //!
 //! What people do with a product decides about nobody's access: a command of this domain asks policies with the tenant and
 //! the name of what it is about, and no command of another domain can read its tables.
@@ -15,6 +18,9 @@
 //! Architecture invariant: pure. Reads the domain's tables, the command and the context; `../clippy.toml` holds that.
 
 pub mod define_metric;
+pub mod erase_actor;
+pub mod export_events;
+pub mod pseudonym_epochs;
 pub mod record_events;
 pub mod set_event_schemas;
 pub mod set_minimisation_profile;
@@ -26,7 +32,8 @@ use daybook_kernel::id::{StreamKey, TenantId};
 use daybook_kernel::registry::QueryEntry;
 use daybook_kernel::system::Effect;
 use product_analytics_projection::{
-    DOMAIN, Event, GetEventRegistry, ListMetricDefinitions, ListRefusedEvents, QueryMetric,
+    DOMAIN, Event, GetEventExport, GetEventRegistry, ListEventExports, ListMetricDefinitions, ListRefusedEvents,
+    QueryMetric,
 };
 
 /// Nodes that do not understand this level do not know these events.
@@ -39,6 +46,14 @@ daybook_kernel::commands! {
         SetMinimisationProfile(set_minimisation_profile::SetMinimisationProfile),
         RecordEvents(record_events::RecordEvents),
         DefineMetric(define_metric::DefineMetric),
+        ExportEvents(export_events::ExportEvents),
+        SetEventExportSchedule(export_events::SetEventExportSchedule),
+        EraseActor(erase_actor::EraseActor),
+        StartScheduledExport(export_events::StartScheduledExport),
+        FinishEventExport(export_events::FinishEventExport),
+        PurgeErasedActors(erase_actor::PurgeErasedActors),
+        EndPseudonymEpoch(pseudonym_epochs::EndPseudonymEpoch),
+        RecordEpochKeyDestruction(pseudonym_epochs::RecordEpochKeyDestruction),
     }
 }
 
@@ -59,8 +74,12 @@ impl Domain for ProductAnalytics {
         StreamKey::of_tenant(tenant)
     }
 
-    fn effects(_: &Event, _: &Moment<'_>) -> Vec<Effect> {
-        Vec::new()
+    fn effects(event: &Event, moment: &Moment<'_>) -> Vec<Effect> {
+        match event {
+            Event::EventExportRequested(event) => vec![export_events::write(event, moment)],
+            Event::PseudonymEpochEnded(event) => vec![pseudonym_epochs::destroy_key(event, moment)],
+            _ => Vec::new(),
+        }
     }
 
     fn queries() -> Vec<QueryEntry> {
@@ -69,6 +88,8 @@ impl Domain for ProductAnalytics {
             QueryEntry::of::<ListRefusedEvents>(),
             QueryEntry::of::<ListMetricDefinitions>(),
             QueryEntry::of::<QueryMetric>(),
+            QueryEntry::of::<GetEventExport>(),
+            QueryEntry::of::<ListEventExports>(),
         ]
     }
 }
@@ -84,7 +105,9 @@ pub mod codes {
         EVENT_REGISTRY_CHANGED: FailedPrecondition;
     }
 
-    use product_analytics_projection::codes::{EVENT_NOT_REGISTERED, METRIC_NOT_FOUND, METRIC_TOO_LARGE};
+    use product_analytics_projection::codes::{
+        EVENT_EXPORT_NOT_FOUND, EVENT_NOT_REGISTERED, METRIC_NOT_FOUND, METRIC_TOO_LARGE,
+    };
 
     /// Every code of this domain.
     pub const EVERY: &[daybook_kernel::code::Code] = &[
@@ -94,5 +117,6 @@ pub mod codes {
         METRIC_NOT_FOUND,
         EVENT_NOT_REGISTERED,
         METRIC_TOO_LARGE,
+        EVENT_EXPORT_NOT_FOUND,
     ];
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use daybook_event_rules::EVENTS_MAX;
 use daybook_event_rules::profile::Profile;
 use daybook_kernel::authorisation::Authorisation;
 use daybook_kernel::domain::{Command, Context};
@@ -15,11 +16,6 @@ use product_analytics_projection::segment::id16;
 use product_analytics_projection::{Event, NAMESPACE, ProductAnalytics, Tables, registry};
 
 use crate::codes;
-
-/// Events in one command.
-pub const EVENTS_MAX: usize = 2_000;
-/// Events that the answer names.
-const NAMES_MAX: usize = 2_000;
 
 /// Records events.
 #[derive(Debug, Clone)]
@@ -102,7 +98,7 @@ impl Command for RecordEvents {
         let [Event::EventsRecorded(event)] = events else { return Ok(v1::RecordEventsResponse::default()) };
         let batch = event.batch.clone().unwrap_or_default();
         let accepted = batch.name.len().saturating_sub(event.refused.len());
-        let mut refused: Vec<_> = batch.refused.into_iter().chain(event.refused.clone()).take(NAMES_MAX).collect();
+        let mut refused: Vec<_> = batch.refused.into_iter().chain(event.refused.clone()).take(EVENTS_MAX).collect();
         refused.sort_by_key(|refused| refused.index);
         Ok(v1::RecordEventsResponse {
             receipt: None,

@@ -13,6 +13,7 @@
 //! | [`evolve`](ProductAnalytics) | what each event changes |
 //! | [`columns`] | numbers as bytes |
 //! | [`segment`] | events in columns: laid out, read in order of actors |
+//! | [`export`] | the events one by one, for other programs |
 //! | [`metrics`] | the rules of each metric, over events in order; nothing of tables |
 //! | [`queries`](QueryMetric) | the questions |
 //!
@@ -20,6 +21,7 @@
 
 pub mod columns;
 mod evolve;
+pub mod export;
 pub mod metrics;
 mod queries;
 pub mod registry;
@@ -31,7 +33,10 @@ use daybook_kernel::domain::{Moment, Projection};
 use daybook_kernel::state::{Fault, ProjectionId};
 use daybook_proto::product_analytics::v1;
 
-pub use queries::{GetEventRegistry, ListMetricDefinitions, ListRefusedEvents, QueryMetric, check_definition};
+pub use queries::{
+    GetEventExport, GetEventRegistry, ListEventExports, ListMetricDefinitions, ListRefusedEvents, QueryMetric,
+    check_definition,
+};
 pub use tables::{Tables, TablesMut};
 
 daybook_kernel::events! {
@@ -41,6 +46,13 @@ daybook_kernel::events! {
         MinimisationProfileSet(v1::MinimisationProfileSet) = 1;
         EventsRecorded(v1::EventsRecorded) = 1;
         MetricDefined(v1::MetricDefined) = 1;
+        EventExportRequested(v1::EventExportRequested) = 1;
+        EventExportFinished(v1::EventExportFinished) = 1;
+        EventExportScheduleSet(v1::EventExportScheduleSet) = 1;
+        ActorErased(v1::ActorErased) = 1;
+        ErasedActorsPurged(v1::ErasedActorsPurged) = 1;
+        PseudonymEpochEnded(v1::PseudonymEpochEnded) = 1;
+        EpochKeysDestroyed(v1::EpochKeysDestroyed) = 1;
     }
 }
 
@@ -59,7 +71,7 @@ pub const NAMESPACE: &str = "ProductAnalytics";
 impl Projection for ProductAnalytics {
     const ID: ProjectionId = PRODUCT_ANALYTICS;
     const NAME: &'static str = DOMAIN;
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type Event = Event;
     type Tables<'a> = Tables<'a>;
     type TablesMut<'a> = TablesMut<'a>;
@@ -86,6 +98,8 @@ pub mod codes {
         EVENT_NOT_REGISTERED: NotFound;
         /// The question would read more events than one may.
         METRIC_TOO_LARGE: FailedPrecondition;
+        /// There is no such export.
+        EVENT_EXPORT_NOT_FOUND: NotFound;
     }
 }
 

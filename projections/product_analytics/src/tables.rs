@@ -1,8 +1,9 @@
 //! The tables. Kinds are frozen.
 
 use daybook_proto::product_analytics::v1::{
-    EventIdsRow, EventSchemaRow, EventStateRow, MetricDefinition, MinimisationProfile, NumberRow, RecentRow,
-    RefusedRow, RegistryRow, RollupRow, SegmentColumnRow, SegmentRow,
+    EpochRow, ErasedRow, EventExportRow, EventExportSchedule, EventIdsRow, EventSchemaRow, EventStateRow,
+    MetricDefinition, MinimisationProfile, NumberRow, RecentRow, RefusedRow, RegistryRow, RollupRow, SegmentColumnRow,
+    SegmentRow,
 };
 use daybook_proto::system::v1::Mark;
 
@@ -39,4 +40,12 @@ daybook_kernel::tables! {
     refused: 13, (String, String, u32) => RefusedRow;
     /// Definitions of metrics: name, version.
     metrics: 14, (String, u32) => MetricDefinition;
+    /// Exports by the offset of the command that asked for them.
+    exports: 15, (u64,) => EventExportRow;
+    /// When exports are made by themselves.
+    export_schedule: 16, () => EventExportSchedule;
+    /// Actors that were erased and are still in segments.
+    erased: 17, () => ErasedRow;
+    /// Epochs of pseudonyms in which there are events, by the day on which they began (since 1970, UTC).
+    epochs: 18, (i64,) => EpochRow;
 }

@@ -405,6 +405,7 @@ impl Story {
             properties: vec![ids, formats],
             refused: vec![refused],
             dropped: Vec::new(),
+            epochs: Vec::new(),
         };
         let request = analytics::RecordEventsRequest { batch: Some(batch.clone()), ..Default::default() };
         self.yes(PIA, "acme", "RecordEvents", &request);
@@ -421,6 +422,37 @@ impl Story {
         };
         let request = analytics::DefineMetricRequest { definition: Some(definition), ..Default::default() };
         self.yes(PIA, "acme", "DefineMetric", &request);
+        self.events_leave();
+    }
+
+    /// By exports, by an erasure, and by the end of their epoch.
+    fn events_leave(&mut self) {
+        let content = Some(analytics::EventExportContent { events: true, ..Default::default() });
+        let now = self.world.now;
+        let request = analytics::ExportEventsRequest {
+            content: content.clone(),
+            start_time: Some(Timestamp::from_micros(now.as_micros() - 1_000_000).to_proto()),
+            end_time: Some(now.to_proto()),
+            ..Default::default()
+        };
+        self.yes(PETRA, "acme", "ExportEvents", &request);
+        let every = Some(duration_to_proto(HOUR));
+        for schedule in [analytics::EventExportSchedule { every, days: 1, content }, Default::default()] {
+            let request = analytics::SetEventExportScheduleRequest { schedule: Some(schedule), ..Default::default() };
+            self.yes(PETRA, "acme", "SetEventExportSchedule", &request);
+            self.world.wait(HOUR);
+        }
+        let pseudonyms = vec![Bytes::from(vec![8; 16]), Bytes::from(vec![9; 16])];
+        self.yes(PETRA, "acme", "EraseActor", &analytics::EraseActorRequest { pseudonyms, ..Default::default() });
+        // With shorter epochs the one in which the events are was over long ago.
+        let profile = Some(analytics::MinimisationProfile {
+            pseudonym_epoch_days: 1,
+            late_max: Some(duration_to_proto(HOUR)),
+            purposes_without_consent: vec!["product".to_owned()],
+            ..Default::default()
+        });
+        let request = analytics::SetMinimisationProfileRequest { profile, ..Default::default() };
+        self.yes(PETRA, "acme", "SetMinimisationProfile", &request);
     }
 
     fn owners_change(&mut self) {

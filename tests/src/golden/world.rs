@@ -16,6 +16,7 @@ use daybook_kernel::time::Timestamp;
 use daybook_log::{Durability, Log, MemoryLog, Topic};
 use daybook_proto::log::v1::{self, decision::Outcome, origin::Source};
 use daybook_proto::privacy::v1::{DestroyKeys, DestroyKeysReply, DestroyedKey};
+use daybook_proto::product_analytics::v1::{EventExportFiles, EventExportJob, FinishEventExport};
 use daybook_proto::system::v1::{Forward, ForwardReply, OutboxRow};
 use futures_util::FutureExt;
 use prost::Message;
@@ -248,6 +249,12 @@ impl World {
     fn carry_out(&mut self, row: &OutboxRow) -> Vec<u8> {
         match row.effect.as_str() {
             Effect::FORWARD => self.forward(row),
+            Effect::EXPORT_EVENTS => {
+                let job = EventExportJob::decode(row.payload.clone()).expect("an effect's payload");
+                let files = Some(EventExportFiles { url: "file:///exports".to_owned(), ..Default::default() });
+                let export_offset = job.export_offset;
+                FinishEventExport { export_offset, files, failure: String::new() }.encode_to_vec()
+            }
             Effect::DESTROY_KEYS => {
                 let destroy = DestroyKeys::decode(row.payload.clone()).expect("an effect's payload");
                 let keys = destroy.key_ids.iter().map(|key_id| DestroyedKey {

@@ -74,6 +74,7 @@ pub(crate) fn response(metric: Metric, columns: &[(&str, ColumnType)], rows: Vec
         late_events: 12,
         last_late_at: Some(Timestamp { seconds: START + 40 * DAY, nanos: 0 }),
         notes: vec!["Numbers of fewer than 5 actors are not shown.".to_owned()],
+        ..Default::default()
     }
 }
 

@@ -19,7 +19,7 @@ use crate::error::{CallError, codes};
 
 /// Where the conventions of requests and responses put things.
 const COMMAND_ID: u32 = 1;
-const TENANT_ID: u32 = 2;
+pub(super) const TENANT_ID: u32 = 2;
 const RECEIPT: u32 = 1;
 
 impl Door {
@@ -103,7 +103,7 @@ impl Door {
     }
 
     /// The tenant that a request is about. The platform's own domain has only one.
-    pub(super) fn tenant_of(&self, domain: &DomainEntry, call: &Call, named: &str) -> Result<TenantId, CallError> {
+    pub(crate) fn tenant_of(&self, domain: &DomainEntry, call: &Call, named: &str) -> Result<TenantId, CallError> {
         let is_platform = domain.projection == daybook_kernel::governance::PLATFORM;
         let default = is_platform.then(TenantId::platform);
         let tenant = call.caller.tenant(named, default)?;

@@ -38,6 +38,11 @@ impl Door {
                     prost::encoding::message::encode(*number, &batch, &mut behind);
                     continue;
                 }
+                FilledIn::ActorPseudonyms => {
+                    let pseudonyms = self.pseudonyms_of_actor(tenant, request).await?;
+                    prost::encoding::bytes::encode_repeated(*number, &pseudonyms, &mut behind);
+                    continue;
+                }
                 FilledIn::Unspecified => continue,
             };
             let kind = field.kind();

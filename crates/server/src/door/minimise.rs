@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use daybook_event_rules::EVENTS_MAX;
 use daybook_kernel::id::TenantId;
 use daybook_kernel::time::Timestamp;
 use daybook_minimise::Minimiser;
@@ -20,17 +21,23 @@ use parking_lot::Mutex;
 use prost::Message;
 use prost_reflect::DynamicMessage;
 
-use super::{Call, Door, Handler, Method};
+use super::{Call, Door, Handler, Method, text_field};
 use crate::error::{CallError, codes};
 
 /// How long a registry is taken for the present one.
 const KNOWN_FOR_MAX: Duration = Duration::from_secs(1);
 /// Tenants whose registries are kept.
 const TENANTS_MAX: usize = 10_000;
-/// Events in one request.
-const EVENTS_MAX: usize = 2_000;
 /// Where a request has the events, which never go further than this.
 pub(super) const EVENTS: u32 = 3;
+
+/// Where a request has the actor who is to be erased.
+const ACTOR: u32 = 3;
+const DAY_US: i64 = 86_400_000_000;
+/// Days before today on which an epoch can have begun whose key still exists.
+const EPOCHS_BACK_MAX: i64 = 20 * 366;
+/// And after today: events may be ahead of the clock.
+const EPOCHS_AHEAD_MAX: i64 = 402;
 
 /// What the door needs for minimising.
 pub(crate) struct Minimisers {
@@ -100,6 +107,23 @@ impl Door {
             }
         }
         Ok(minimiser.minimise(events, now, &keys))
+    }
+
+    /// Takes the actor out of a request, and returns the pseudonyms that they have in all epochs whose keys exist.
+    pub(super) async fn pseudonyms_of_actor(
+        &self,
+        tenant: &TenantId,
+        request: &mut DynamicMessage,
+    ) -> Result<Vec<Bytes>, CallError> {
+        let actor = text_field(request, ACTOR);
+        request.clear_field_by_number(ACTOR);
+        if actor.trim().is_empty() {
+            return Err(CallError::field("actor", "must be set"));
+        }
+        let today = self.node.now().as_micros().div_euclid(DAY_US);
+        let found = self.minimisers.keys.of_actor(tenant, &actor, today - EPOCHS_BACK_MAX..=today + EPOCHS_AHEAD_MAX);
+        let found = found.await.map_err(CallError::not_sealed)?;
+        Ok(found.iter().map(|pseudonym| Bytes::copy_from_slice(pseudonym)).collect())
     }
 
     async fn ask_for_registry(

@@ -13,6 +13,7 @@ mod incoming;
 mod methods;
 mod minimise;
 mod query;
+mod stream;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -27,13 +28,15 @@ use prost_reflect::{DynamicMessage, Kind, ReflectMessage, Value};
 
 pub(crate) use command::receipt;
 pub use incoming::Incoming;
-pub use methods::{Handler, Method, Methods, NodeMethod};
+pub use methods::{Handler, Method, Methods, NodeMethod, StreamMethod};
 pub(crate) use minimise::Minimisers;
+pub(crate) use stream::Summary;
 
 use crate::auth::Caller;
 use crate::cluster::Cluster;
 use crate::error::{CallError, codes};
 use crate::node_service::NodeService;
+use crate::own_usage::OwnUsage;
 use crate::settings_watch::WrongSettings;
 
 /// What every door shares.
@@ -53,6 +56,8 @@ pub struct Door {
     pub(crate) disk_nearly_full: Arc<AtomicBool>,
     /// Settings of the log's topics that would let it lose records: the same.
     pub(crate) wrong_settings: WrongSettings,
+    /// Where calls are noted, if they are.
+    pub(crate) own_usage: Option<OwnUsage>,
 }
 
 /// Limits of a request.
@@ -76,6 +81,24 @@ pub struct Call {
 impl Door {
     /// Answers a request: the encoded response, or why there is none.
     pub async fn call(&self, method: &Method, call: &Call, incoming: Incoming) -> Result<Bytes, CallError> {
+        let tenant = if method.is_query { query::TENANT_ID } else { command::TENANT_ID };
+        let tenant = text_field(&incoming.request, tenant);
+        // The binding keeps it until the call has ended, or was given up.
+        let noting = self.own_usage.as_ref().and_then(|own| own.begin(self, method, call, &tenant));
+        let answered = self.call_unnoted(method, call, incoming).await;
+        if let Some(noting) = noting {
+            noting.end(&answered);
+        }
+        answered
+    }
+
+    /// The same for a request that is none of a caller's.
+    pub(crate) async fn call_unnoted(
+        &self,
+        method: &Method,
+        call: &Call,
+        incoming: Incoming,
+    ) -> Result<Bytes, CallError> {
         let Incoming { request, events } = incoming;
         refuse_unknown_fields(&request)?;
         match &method.handler {

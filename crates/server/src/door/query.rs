@@ -25,7 +25,7 @@ use crate::auth::Caller;
 use crate::error::{CallError, codes};
 
 /// Where the conventions of requests and responses put things.
-const TENANT_ID: u32 = 1;
+pub(super) const TENANT_ID: u32 = 1;
 const MIN_POSITION: u32 = 2;
 const POSITION: u32 = 1;
 

@@ -5,12 +5,14 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use daybook_kernel::key::{All, First};
 use daybook_kernel::state::Fault;
+use daybook_kernel::time::Timestamp;
 use daybook_proto::product_analytics::v1::{EventStateRow, RollupRow, SegmentRow};
 use roaring::RoaringBitmap;
 
-use crate::segment::{PROPERTIES, Run};
+use crate::segment::{ACTORS, NAMES, PROPERTIES, Run, TIMES};
 use crate::{DAY_MS, TablesMut};
 
 /// Events that wait at most.
@@ -26,7 +28,12 @@ pub(super) fn is_due(state: &EventStateRow) -> bool {
     state.recent_events >= EVENTS_MAX || state.recent_batches >= BATCHES_MAX
 }
 
-pub(super) fn lay_out(tables: &mut TablesMut<'_>, state: &mut EventStateRow) -> Result<(), Fault> {
+/// Lays out what waits, without the actors that were just erased.
+pub(super) fn lay_out(
+    tables: &mut TablesMut<'_>,
+    state: &mut EventStateRow,
+    without: Option<(&RoaringBitmap, Timestamp)>,
+) -> Result<(), Fault> {
     let (keys, runs): (Vec<_>, Vec<_>) = tables
         .read(|tables| {
             let rows = tables.recent().scan(All);
@@ -34,7 +41,14 @@ pub(super) fn lay_out(tables: &mut TablesMut<'_>, state: &mut EventStateRow) -> 
         })?
         .into_iter()
         .unzip();
-    let all = Run::concatenated(runs)?;
+    let mut all = Run::concatenated(runs)?;
+    if let Some((erased, now)) = without {
+        let (kept, gone) = all.parted(|actor| erased.contains(actor));
+        for (day, run) in gone.by_day() {
+            count_erased(tables, day, &run, now)?;
+        }
+        all = kept;
+    }
     for (day, run) in all.by_day() {
         count(tables, day, &run)?;
         put_segment(tables, state, day, &run);
@@ -70,12 +84,8 @@ fn merge_small(tables: &mut TablesMut<'_>, state: &mut EventStateRow, day: i64) 
     let all = tables.read(|tables| {
         Run::concatenated(small.iter().rev().map(|((day, number), row)| Run::of_segment(&tables, *day, *number, row)))
     })?;
-    for ((_, number), row) in small {
-        tables.segments().delete((day, number));
-        let properties = row.properties.iter().map(|property| property.saturating_add(PROPERTIES));
-        for column in (0..PROPERTIES.min(3)).chain(properties) {
-            tables.segment_columns().delete((day, number, column));
-        }
+    for (key, row) in small {
+        delete_segment(tables, key, &row);
     }
     for run in all.by_day().values() {
         put_segment(tables, state, day, run);
@@ -83,16 +93,31 @@ fn merge_small(tables: &mut TablesMut<'_>, state: &mut EventStateRow, day: i64) 
     Ok(())
 }
 
+pub(super) fn delete_segment(tables: &mut TablesMut<'_>, (day, number): (i64, u64), row: &SegmentRow) {
+    tables.segments().delete((day, number));
+    let properties = row.properties.iter().map(|property| property.saturating_add(PROPERTIES));
+    for column in [ACTORS, TIMES, NAMES].into_iter().chain(properties) {
+        tables.segment_columns().delete((day, number, column));
+    }
+}
+
 fn count(tables: &mut TablesMut<'_>, day: i64, run: &Run) -> Result<(), Fault> {
     for (name, counted) in counted(run, day) {
         let mut row = tables.rollups().get((name, day))?.unwrap_or_default();
-        let mut actors = bitmap(&row)?;
-        actors |= counted.actors;
+        let actors = read_bitmap(&row.actors)? | counted.actors;
         add_counts(&mut row, counted.events, counted.late_events, counted.last_late_us);
-        actors.optimize();
-        let mut bytes = Vec::with_capacity(actors.serialized_size());
-        actors.serialize_into(&mut bytes).map_err(|error| Fault::Damaged(error.to_string()))?;
-        row.actors = bytes.into();
+        row.actors = written_bitmap(&actors)?;
+        tables.rollups().put((name, day), &row);
+    }
+    Ok(())
+}
+
+/// Events of a day that went before they were counted.
+fn count_erased(tables: &mut TablesMut<'_>, day: i64, run: &Run, now: Timestamp) -> Result<(), Fault> {
+    for (name, counted) in counted(run, day) {
+        let mut row = tables.rollups().get((name, day))?.unwrap_or_default();
+        row.erased_events = row.erased_events.saturating_add(counted.events);
+        row.last_erased_at_us = now.as_micros();
         tables.rollups().put((name, day), &row);
     }
     Ok(())
@@ -104,13 +129,21 @@ fn add_counts(row: &mut RollupRow, events: u64, late_events: u64, last_late_us: 
     row.last_late_at_us = row.last_late_at_us.max(last_late_us);
 }
 
-/// The actors of a rollup.
-pub(crate) fn bitmap(row: &RollupRow) -> Result<RoaringBitmap, Fault> {
-    if row.actors.is_empty() {
+/// A set of actors as it stands in a row.
+pub(crate) fn read_bitmap(actors: &[u8]) -> Result<RoaringBitmap, Fault> {
+    if actors.is_empty() {
         return Ok(RoaringBitmap::new());
     }
-    RoaringBitmap::deserialize_from(&row.actors[..])
-        .map_err(|error| Fault::Damaged(format!("the actors of a rollup cannot be read: {error}")))
+    RoaringBitmap::deserialize_from(actors)
+        .map_err(|error| Fault::Damaged(format!("a set of actors cannot be read: {error}")))
+}
+
+pub(super) fn written_bitmap(actors: &RoaringBitmap) -> Result<Bytes, Fault> {
+    let mut actors = actors.clone();
+    actors.optimize();
+    let mut bytes = Vec::with_capacity(actors.serialized_size());
+    actors.serialize_into(&mut bytes).map_err(|error| Fault::Damaged(error.to_string()))?;
+    Ok(bytes.into())
 }
 
 /// What happened under one name.

@@ -1,5 +1,8 @@
 //! What each event changes.
 
+mod epochs;
+mod erasure;
+mod exports;
 mod lay_out;
 mod recorded;
 
@@ -7,24 +10,38 @@ use daybook_kernel::domain::Moment;
 use daybook_kernel::state::Fault;
 use daybook_proto::product_analytics::v1::{self, EventSchemaRow, NumberRow};
 
-pub(crate) use lay_out::{Counted, Counts, bitmap};
+pub(crate) use erasure::erased;
+pub(crate) use lay_out::{Counted, Counts, read_bitmap};
 
 use crate::{Event, TablesMut, registry};
 
 pub(crate) fn evolve(tables: &mut TablesMut<'_>, event: &Event, moment: &Moment<'_>) -> Result<(), Fault> {
     match event {
-        Event::EventSchemasSet(event) => schemas_set(tables, event, moment),
+        Event::EventSchemasSet(event) => schemas_set(tables, event, moment)?,
         Event::MinimisationProfileSet(event) => {
             tables.profile().put((), &event.profile.clone().ok_or_else(|| lacking("its profile"))?);
-            registry::changed(tables, moment.now)
+            registry::changed(tables, moment.now)?;
+            epochs::profile_set(tables, moment)?;
         }
-        Event::EventsRecorded(event) => recorded::recorded(tables, event, moment),
+        Event::EventsRecorded(event) => recorded::recorded(tables, event, moment)?,
         Event::MetricDefined(event) => {
             let definition = event.definition.as_ref().ok_or_else(|| lacking("its definition"))?;
             tables.metrics().put((&definition.name, definition.version), definition);
-            Ok(())
         }
+        Event::ActorErased(event) => erasure::actor_erased(tables, event, moment)?,
+        Event::ErasedActorsPurged(_) => erasure::purge(tables, moment)?,
+        // What follows changes nothing that an export holds.
+        Event::EventExportRequested(event) => return exports::requested(tables, event, moment),
+        Event::EventExportFinished(event) => return exports::finished(tables, event, moment),
+        Event::EventExportScheduleSet(event) => return exports::schedule_set(tables, event, moment),
+        Event::PseudonymEpochEnded(event) => return epochs::ended(tables, event.epoch),
+        Event::EpochKeysDestroyed(event) => return epochs::keys_destroyed(tables, event),
     }
+    let mut state = tables.state().get(())?.unwrap_or_default();
+    state.changed_at_offset = moment.position.offset.0;
+    state.changed_at_us = moment.now.as_micros();
+    tables.state().put((), &state);
+    Ok(())
 }
 
 fn schemas_set(tables: &mut TablesMut<'_>, event: &v1::EventSchemasSet, moment: &Moment<'_>) -> Result<(), Fault> {

@@ -1,6 +1,7 @@
 //! Events that were recorded: a row for the batch, numbers for its actors, ids to remember, counts of what was refused.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use daybook_event_rules::profile::Profile;
 use daybook_kernel::domain::Moment;
@@ -11,7 +12,7 @@ use daybook_proto::product_analytics::v1::{self, EventBatch, EventIdsRow, EventS
 use daybook_proto::product_analytics::v1::{RefusedRow, ValueColumn};
 use daybook_proto::system::v1::Mark;
 
-use super::{lacking, lay_out};
+use super::{epochs, lacking, lay_out};
 use crate::columns::Writer;
 use crate::{TablesMut, segment};
 
@@ -40,12 +41,26 @@ pub(super) fn recorded(
         tables.recent().put((moment.position.offset.0, moment.event_index), &row);
         remember_ids(tables, batch, &kept, moment)?;
     }
-    forget_ids(tables, &mut state, moment)?;
+    let profile = Profile::of(&tables.profile().get(())?.unwrap_or_default());
+    epochs::recorded(tables, &epochs_of(batch, &profile), &profile, moment)?;
+    forget_ids(tables, &mut state, profile.deduplication_window, moment)?;
     if lay_out::is_due(&state) {
-        lay_out::lay_out(tables, &mut state)?;
+        lay_out::lay_out(tables, &mut state, None)?;
     }
     tables.state().put((), &state);
     Ok(())
+}
+
+/// The epochs of a batch. The first batches did not name theirs.
+fn epochs_of(batch: &EventBatch, profile: &Profile) -> Vec<i64> {
+    if !batch.epochs.is_empty() {
+        return batch.epochs.clone();
+    }
+    let times = batch.time_delta_ms.iter().scan(0i64, |time_ms, delta| {
+        *time_ms = time_ms.wrapping_add(*delta);
+        Some(*time_ms)
+    });
+    times.map(|time_ms| profile.epoch_of(time_ms)).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// The batch as it is kept: numbers in place of names and pseudonyms.
@@ -143,8 +158,12 @@ fn remember_ids(
 }
 
 /// Forgets the oldest ids whose window is over.
-fn forget_ids(tables: &mut TablesMut<'_>, state: &mut EventStateRow, moment: &Moment<'_>) -> Result<(), Fault> {
-    let window = Profile::of(&tables.profile().get(())?.unwrap_or_default()).deduplication_window;
+fn forget_ids(
+    tables: &mut TablesMut<'_>,
+    state: &mut EventStateRow,
+    window: Duration,
+    moment: &Moment<'_>,
+) -> Result<(), Fault> {
     let oldest: Vec<_> = tables.read(|tables| {
         let rows = tables.event_ids_by_batch().scan_from(All, (state.forget_ids_from,));
         rows.take(FORGOTTEN_AT_ONCE).collect::<Result<_, Fault>>()

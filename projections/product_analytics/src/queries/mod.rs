@@ -2,6 +2,7 @@
 
 mod definitions;
 mod event_registry;
+mod exports;
 mod metric;
 mod refused;
 
@@ -9,6 +10,7 @@ use daybook_kernel::rejection::Violations;
 
 pub use definitions::ListMetricDefinitions;
 pub use event_registry::GetEventRegistry;
+pub use exports::{GetEventExport, ListEventExports};
 pub use metric::{QueryMetric, check_definition};
 pub use refused::ListRefusedEvents;
 

@@ -1,7 +1,8 @@
 //! Reads a segment from its first actor to its last.
 
 use daybook_kernel::state::Fault;
-use daybook_proto::product_analytics::v1::SegmentColumnRow;
+use daybook_proto::product_analytics::v1::{SegmentColumnRow, SegmentRow};
+use roaring::RoaringBitmap;
 
 use super::{ACTORS, Encoded, NAMES, PROPERTIES, TIMES};
 use crate::Tables;
@@ -55,6 +56,31 @@ impl Property {
     }
 }
 
+/// Whether any of these actors has events in a segment.
+///
+/// # Errors
+/// Its column of actors is missing or damaged.
+pub fn occurs(
+    tables: &Tables<'_>,
+    (day, number): (i64, u64),
+    row: &SegmentRow,
+    actors: &RoaringBitmap,
+) -> Result<bool, Fault> {
+    let mut column = Reader::new(column_of(tables, (day, number), ACTORS)?.values);
+    for _ in 0..row.count {
+        if u32::try_from(column.difference()?).is_ok_and(|actor| actors.contains(actor)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// A column of a segment.
+fn column_of(tables: &Tables<'_>, (day, number): (i64, u64), column: u32) -> Result<SegmentColumnRow, Fault> {
+    let missing = || Fault::Damaged(format!("segment {number} of day {day} lacks column {column}"));
+    tables.segment_columns().get((day, number, column))?.ok_or_else(missing)
+}
+
 /// A place in a segment.
 pub struct Cursor {
     actors: Reader,
@@ -72,16 +98,8 @@ impl Cursor {
     ///
     /// # Errors
     /// A column is missing or damaged.
-    pub fn open(
-        tables: &Tables<'_>,
-        (day, number): (i64, u64),
-        row: &daybook_proto::product_analytics::v1::SegmentRow,
-        properties: &[u32],
-    ) -> Result<Self, Fault> {
-        let column = |column: u32| -> Result<SegmentColumnRow, Fault> {
-            let missing = || Fault::Damaged(format!("segment {number} of day {day} lacks column {column}"));
-            tables.segment_columns().get((day, number, column))?.ok_or_else(missing)
-        };
+    pub fn open(tables: &Tables<'_>, key: (i64, u64), row: &SegmentRow, properties: &[u32]) -> Result<Self, Fault> {
+        let column = |column: u32| column_of(tables, key, column);
         let optional = |property: &u32| match row.properties.binary_search(property) {
             Ok(_) => Some(column(property.saturating_add(PROPERTIES))),
             Err(_) => None,

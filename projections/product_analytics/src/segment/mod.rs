@@ -6,7 +6,7 @@
 //! segment of that day --------------+
 //! ```
 //!
-//! A segment never changes. Its rows: [`SegmentRow`](daybook_proto::product_analytics::v1::SegmentRow) says what it
+//! A segment never changes, but for actors that are erased: it is written anew without them. Its rows: [`SegmentRow`](daybook_proto::product_analytics::v1::SegmentRow) says what it
 //! holds, and each column is a row of its own, so that a question reads the columns it needs. Events of the same actor
 //! and time stand in the order of the log; those of a segment with a higher number were recorded later.
 //!
@@ -18,7 +18,7 @@
 mod cursor;
 mod run;
 
-pub use cursor::{Cursor, Found};
+pub use cursor::{Cursor, Found, occurs};
 pub use run::{Encoded, Run, Values};
 
 /// Column of the actors' numbers, as differences.

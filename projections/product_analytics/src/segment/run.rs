@@ -177,6 +177,15 @@ impl Run {
         self.picked(&order).map(|(_, run)| run).unwrap_or_default()
     }
 
+    /// The events of actors that stay, and of those that do not, each in the order they have.
+    pub fn parted(&self, goes: impl Fn(u32) -> bool) -> (Self, Self) {
+        let goes = |at: &u32| self.actors.get(*at as usize).is_some_and(|actor| goes(*actor));
+        let all = 0..u32::try_from(self.len()).unwrap_or(u32::MAX);
+        let (gone, kept): (Vec<u32>, Vec<u32>) = all.partition(goes);
+        let of = |places: &[u32]| self.picked(places).map(|(_, run)| run).unwrap_or_default();
+        (of(&kept), of(&gone))
+    }
+
     /// The events at these places, with the day of the first.
     fn picked(&self, places: &[u32]) -> Option<(i64, Self)> {
         const NONE: u32 = u32::MAX;

@@ -13,7 +13,7 @@ use roaring::RoaringBitmap;
 
 use super::pass::{Pass, rollups_of};
 use super::selector::Selector;
-use crate::evolve::{Counted, Counts, bitmap};
+use crate::evolve::{Counted, Counts, read_bitmap};
 use crate::metrics::periods::Periods;
 use crate::segment::Run;
 use crate::{DAY_MS, Tables, day_of};
@@ -77,7 +77,7 @@ pub(super) fn seen_before(pass: &mut Pass<'_>, time_ms: i64) -> Result<(RoaringB
         let last_day = day_of(time_ms).saturating_sub(1);
         for name in pass.selectors.iter().flat_map(Selector::names).collect::<BTreeSet<_>>() {
             for row in rollups_of(pass.tables, name, i64::MIN, last_day) {
-                seen |= bitmap(&row?.1)?;
+                seen |= read_bitmap(&row?.1.actors)? - &*pass.erased;
             }
             for counted in pass.recent.range(..=last_day).filter_map(|(_, counted)| counted.get(&name)) {
                 seen |= &counted.actors;
@@ -109,7 +109,7 @@ fn from_rollups(pass: &Pass<'_>, periods: &Periods) -> Result<Activity, Fault> {
         };
         for row in rollups_of(tables, name, first_day, last_day) {
             let (day, row) = row?;
-            add(day, row.events, &bitmap(&row)?);
+            add(day, row.events, &(read_bitmap(&row.actors)? - &*pass.erased));
         }
         for (day, counted) in recent.iter() {
             if let Some(counted) = counted.get(&name) {
@@ -132,27 +132,52 @@ pub(super) fn recent(tables: &Tables<'_>) -> Result<Recent, Fault> {
     Ok(counts.finish())
 }
 
-/// Events that were recorded after the day of their time had ended, and when the last of them was.
-pub(super) fn late(
+/// What changed numbers of past days.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    /// Events that were recorded after the day of their time had ended.
+    pub(super) late_events: u64,
+    /// Events that went with erased actors.
+    pub(super) erased_events: u64,
+    last_late_us: i64,
+    last_erased_us: i64,
+}
+
+impl Changes {
+    /// When the last late event was recorded.
+    pub(super) fn last_late_at(&self) -> Option<Timestamp> {
+        (self.late_events > 0).then(|| Timestamp::from_micros(self.last_late_us))
+    }
+
+    /// When the last erased actor's events went.
+    pub(super) fn last_erased_at(&self) -> Option<Timestamp> {
+        (self.erased_events > 0).then(|| Timestamp::from_micros(self.last_erased_us))
+    }
+}
+
+/// What changed the numbers of these events on these days.
+pub(super) fn changes(
     tables: &Tables<'_>,
     recent: &Recent,
     names: &BTreeSet<u32>,
     first_day: i64,
     last_day: i64,
-) -> Result<(u64, Option<Timestamp>), Fault> {
-    let (mut events, mut last_us) = (0u64, 0i64);
+) -> Result<Changes, Fault> {
+    let mut changes = Changes::default();
     for name in names {
         for row in rollups_of(tables, *name, first_day, last_day) {
             let (_, row) = row?;
-            events = events.saturating_add(row.late_events);
-            last_us = last_us.max(row.last_late_at_us);
+            changes.late_events = changes.late_events.saturating_add(row.late_events);
+            changes.last_late_us = changes.last_late_us.max(row.last_late_at_us);
+            changes.erased_events = changes.erased_events.saturating_add(row.erased_events);
+            changes.last_erased_us = changes.last_erased_us.max(row.last_erased_at_us);
         }
         for (_, counted) in recent.range(first_day..=last_day) {
             if let Some(counted) = counted.get(name) {
-                events = events.saturating_add(counted.late_events);
-                last_us = last_us.max(counted.last_late_us);
+                changes.late_events = changes.late_events.saturating_add(counted.late_events);
+                changes.last_late_us = changes.last_late_us.max(counted.last_late_us);
             }
         }
     }
-    Ok((events, (events > 0).then(|| Timestamp::from_micros(last_us))))
+    Ok(changes)
 }

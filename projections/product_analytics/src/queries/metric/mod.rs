@@ -35,12 +35,15 @@ use daybook_kernel::fields::Fields;
 use daybook_kernel::id::{StreamKey, TenantId};
 use daybook_kernel::key::First;
 use daybook_kernel::rejection::{Refusal, Rejection, Violations};
+use daybook_kernel::time::Timestamp;
 use daybook_proto::product_analytics::v1::metric_definition::Metric;
 use daybook_proto::product_analytics::v1::{self, Breakdown, EventSelector, MetricDefinition, PropertyFilter};
 use prost_types::Duration;
+use roaring::RoaringBitmap;
 
 pub use definition::check_definition;
 
+use crate::evolve::erased;
 use crate::metrics::periods::{self, Periods, PeriodsError};
 use crate::{NAMESPACE, ProductAnalytics, Tables, codes, day_of};
 use catalogue::Catalogue;
@@ -97,6 +100,7 @@ impl Query for QueryMetric {
             breakdown: request.breakdown.as_ref(),
             suppress_below: profile.suppress_below,
             recent: Rc::new(activity::recent(tables)?),
+            erased: Rc::new(erased(tables)?),
         };
         question.periods(granularity)?;
         let Answer { mut table, events_read, names } = match &metric.metric {
@@ -117,7 +121,10 @@ impl Query for QueryMetric {
                 "pseudonyms of actors changed within the period: who was active before and after that counts twice";
             table.notes.push(note.to_owned());
         }
-        let (late_events, last_late_at) = activity::late(tables, &question.recent, &names, first_day, last_day)?;
+        if !question.erased.is_empty() {
+            table.notes.push("actors are being erased: numbers of events can still count theirs".to_owned());
+        }
+        let changes = activity::changes(tables, &question.recent, &names, first_day, last_day)?;
         Ok(v1::QueryMetricResponse {
             position: None,
             metric: Some(metric),
@@ -125,8 +132,10 @@ impl Query for QueryMetric {
             rows: table.rows,
             suppressed_cells: table.suppressed,
             events_read,
-            late_events,
-            last_late_at: last_late_at.map(daybook_kernel::time::Timestamp::to_proto),
+            late_events: changes.late_events,
+            last_late_at: changes.last_late_at().map(Timestamp::to_proto),
+            erased_events: changes.erased_events,
+            last_erased_at: changes.last_erased_at().map(Timestamp::to_proto),
             notes: table.notes,
         })
     }
@@ -167,6 +176,7 @@ struct Question<'a> {
     breakdown: Option<&'a Breakdown>,
     suppress_below: u64,
     recent: Rc<activity::Recent>,
+    erased: Rc<RoaringBitmap>,
 }
 
 /// What comes of it.
@@ -223,6 +233,7 @@ impl<'a> Question<'a> {
             filters,
             split,
             recent: Rc::clone(&self.recent),
+            erased: Rc::clone(&self.erased),
             number: None,
             properties: slots.numbers().to_vec(),
         })

@@ -2,13 +2,16 @@
 //!
 //! Segments are sorted by actor, so their cursors move side by side: the events of a block of actors are taken from each,
 //! put in order of actor and time (what is equal keeps the order of the log, since segments are asked in that order), and
-//! handed on. Memory: the encoded columns that are read, and one block.
+//! handed on. Memory: the encoded columns that are read, and two blocks.
 
+use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::rc::Rc;
 
 use daybook_kernel::key::{All, First};
 use daybook_kernel::rejection::{Refusal, Rejection};
 use daybook_kernel::state::Fault;
+use roaring::RoaringBitmap;
 
 use super::activity::Recent;
 use super::selector::{Filter, Selector, all_pass};
@@ -21,6 +24,8 @@ use crate::{Tables, codes, day_of};
 const EVENTS_READ_MAX: u64 = 50_000_000;
 /// Events that a block should have.
 const BLOCK_EVENTS: u64 = 200_000;
+/// Fewer events are read by one thread.
+const WORTH_THREADS: u64 = 300_000;
 
 /// What a question reads.
 pub(super) struct Pass<'a> {
@@ -36,6 +41,8 @@ pub(super) struct Pass<'a> {
     pub(super) split: Split,
     /// What is in no rollup yet.
     pub(super) recent: Rc<Recent>,
+    /// Actors that were erased and are still in segments and rollups.
+    pub(super) erased: Rc<RoaringBitmap>,
     /// The slot of a property whose value is handed on as the event's number.
     pub(super) number: Option<usize>,
     /// The properties that are read, by slot.
@@ -63,45 +70,38 @@ impl Pass<'_> {
     /// have none. Returns how many events were read.
     pub(super) fn run(&mut self, mut each: impl FnMut(u32, &[Event])) -> Result<u64, Refusal> {
         let (mut cursors, read) = self.cursors()?;
-        let marks = Marks::new(&self.selectors);
         let actors = u64::from(self.tables.state().get(())?.unwrap_or_default().actor_numbers) + 1;
-        let block = (actors.saturating_mul(BLOCK_EVENTS) / read.max(1)).clamp(1, actors);
-        let mut found: Vec<(u32, Event)> = Vec::new();
+        let size = (actors.saturating_mul(BLOCK_EVENTS) / read.max(1)).clamp(1, actors);
+        let marks = Marks::new(&self.selectors);
+        let look = Look {
+            period: self.from_ms..self.to_ms,
+            selectors: &self.selectors,
+            filters: &self.filters,
+            marks: &marks,
+            erased: &self.erased,
+            number: self.number,
+        };
         let mut ordered = ByActor::default();
-        let mut start = 0u64;
-        while start < actors {
-            let end = start.saturating_add(block);
-            found.clear();
-            for cursor in &mut cursors {
-                self.take(cursor, &marks, end, &mut found)?;
+        let mut hand_on = |found: &[Found1], start| ordered.of(found, start, size, &mut each);
+        let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        if threads > 1 && read >= WORTH_THREADS && self.split.of_name(1).is_some() {
+            let split = &self.split;
+            let label = |found: &Found| split.of_name(found.name).unwrap_or_default();
+            side_by_side(&look, &mut cursors, threads, &label, (actors, size), &mut hand_on)?;
+            return Ok(read);
+        }
+        let mut found = vec![Vec::new()];
+        for start in starts(actors, size) {
+            let end = start.saturating_add(size);
+            for into in &mut found {
+                into.clear();
+                for cursor in &mut cursors {
+                    look.take(cursor, end, into, |found, cursor| self.split.label(found, cursor))?;
+                }
             }
-            ordered.of(&found, start, block, &mut each);
-            start = end;
+            hand_on(&found, start);
         }
         Ok(read)
-    }
-
-    /// Takes the events of the actors before `end`.
-    fn take(
-        &mut self,
-        cursor: &mut Cursor,
-        marks: &Marks,
-        end: u64,
-        into: &mut Vec<(u32, Event)>,
-    ) -> Result<(), Fault> {
-        while cursor.next_actor().is_some_and(|actor| u64::from(actor) < end) {
-            let Some(found) = cursor.step()? else { break };
-            if !(self.from_ms..self.to_ms).contains(&found.time_ms) || !all_pass(&self.filters, &found, cursor) {
-                continue;
-            }
-            let marks = marks.of(&self.selectors, &found, cursor);
-            if marks != 0 {
-                let value = self.split.label(&found, cursor);
-                let number = self.number.and_then(|slot| cursor.value(slot)).unwrap_or_default();
-                into.push((found.actor, Event { time_ms: found.time_ms, marks, name: found.name, value, number }));
-            }
-        }
-        Ok(())
     }
 
     /// Cursors over everything that may be meant, in the order of the log, and how many events they hold.
@@ -135,6 +135,99 @@ impl Pass<'_> {
         }
         Ok((cursors, read))
     }
+}
+
+/// Events that were found, with their actors.
+type Found1 = Vec<(u32, Event)>;
+
+/// The first actors of blocks.
+fn starts(actors: u64, size: u64) -> impl Iterator<Item = u64> {
+    (0..actors).step_by(usize::try_from(size).unwrap_or(usize::MAX))
+}
+
+/// What is looked for in every event.
+struct Look<'a> {
+    period: Range<i64>,
+    selectors: &'a [Selector],
+    filters: &'a [Filter],
+    marks: &'a Marks,
+    erased: &'a RoaringBitmap,
+    number: Option<usize>,
+}
+
+impl Look<'_> {
+    /// Takes the events of the actors before `end`.
+    #[inline]
+    fn take(
+        &self,
+        cursor: &mut Cursor,
+        end: u64,
+        into: &mut Found1,
+        mut label: impl FnMut(&Found, &Cursor) -> u32,
+    ) -> Result<(), Fault> {
+        while cursor.next_actor().is_some_and(|actor| u64::from(actor) < end) {
+            let Some(found) = cursor.step()? else { break };
+            let is_out = !self.period.contains(&found.time_ms)
+                || (!self.erased.is_empty() && self.erased.contains(found.actor))
+                || !all_pass(self.filters, &found, cursor);
+            if is_out {
+                continue;
+            }
+            let marks = self.marks.of(self.selectors, &found, cursor);
+            if marks != 0 {
+                let value = label(&found, cursor);
+                let number = self.number.and_then(|slot| cursor.value(slot)).unwrap_or_default();
+                into.push((found.actor, Event { time_ms: found.time_ms, marks, name: found.name, value, number }));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The same on several threads: while this one hands a block on, the others read the next one. What comes out does not
+/// depend on how they take turns: every segment is read by one thread, and blocks are put together in the order of the
+/// log.
+fn side_by_side(
+    look: &Look<'_>,
+    cursors: &mut [Cursor],
+    threads: usize,
+    label: &(impl Fn(&Found) -> u32 + Sync),
+    (actors, size): (u64, u64),
+    hand_on: &mut impl FnMut(&[Found1], u64),
+) -> Result<(), Refusal> {
+    // This thread has the other half of the work, so it reads less.
+    let own = cursors.len() / (2 * threads - 1).max(1);
+    let (own, others) = cursors.split_at_mut(own);
+    let share = others.len().div_ceil(threads - 1).max(1);
+    let read = |cursors: &mut [Cursor], end: u64| -> Result<Vec<Found1>, Fault> {
+        let one = |cursor: &mut Cursor| {
+            let mut found = Vec::new();
+            look.take(cursor, end, &mut found, |found, _| label(found)).map(|()| found)
+        };
+        cursors.iter_mut().map(one).collect()
+    };
+    let mut before: Option<(Vec<Found1>, u64)> = None;
+    for start in starts(actors, size) {
+        let end = start.saturating_add(size);
+        let found = std::thread::scope(|scope| {
+            let others: Vec<_> =
+                others.chunks_mut(share).map(|cursors| scope.spawn(move || read(cursors, end))).collect();
+            if let Some((found, start)) = before.take() {
+                hand_on(&found, start);
+            }
+            let mut found = read(own, end)?;
+            for other in others {
+                let ended = || Err(Fault::Store("a thread that read for a question ended early".to_owned()));
+                found.extend(other.join().unwrap_or_else(|_| ended())?);
+            }
+            Ok::<_, Fault>(found)
+        })?;
+        before = Some((found, start));
+    }
+    if let Some((found, start)) = before {
+        hand_on(&found, start);
+    }
+    Ok(())
 }
 
 /// The marks of events: which selectors mean them.
@@ -187,12 +280,12 @@ struct ByActor {
 }
 
 impl ByActor {
-    fn of(&mut self, found: &[(u32, Event)], start: u64, block: u64, each: &mut impl FnMut(u32, &[Event])) {
+    fn of(&mut self, found: &[Found1], start: u64, block: u64, each: &mut impl FnMut(u32, &[Event])) {
         let place = |actor: u32| usize::try_from(u64::from(actor).saturating_sub(start)).unwrap_or(usize::MAX);
         let actors = usize::try_from(block).unwrap_or(usize::MAX);
         self.begins.clear();
         self.begins.resize(actors.saturating_add(1), 0);
-        for (actor, _) in found {
+        for (actor, _) in found.iter().flatten() {
             if let Some(count) = self.begins.get_mut(place(*actor)) {
                 *count += 1;
             }
@@ -202,8 +295,8 @@ impl ByActor {
             before += std::mem::replace(count, before);
         }
         self.events.clear();
-        self.events.resize(found.len(), Event::default());
-        for (actor, event) in found {
+        self.events.resize(found.iter().map(Vec::len).sum(), Event::default());
+        for (actor, event) in found.iter().flatten() {
             if let Some(next) = self.begins.get_mut(place(*actor)) {
                 if let Some(slot) = self.events.get_mut(*next) {
                     *slot = *event;
@@ -256,4 +349,66 @@ pub(super) fn rollups_of<'a>(
     let rows =
         tables.rollups().scan_from(First(name), (name, first_day)).map(|row| row.map(|((_, day), row)| (day, row)));
     rows.take_while(move |row| !matches!(row, Ok((day, _)) if *day > last_day))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn run_of(events: &[(u32, i64, u32)]) -> Run {
+        let mut run = Run::default();
+        for (actor, time_ms, name) in events {
+            run.actors.push(*actor);
+            run.times.push(*time_ms);
+            run.names.push(*name);
+        }
+        run.sorted()
+    }
+
+    proptest! {
+        /// Several threads hand on what one does, in the same order.
+        #[test]
+        fn threads_change_nothing(
+            segments in prop::collection::vec(prop::collection::vec((0u32..20, 0i64..50, 1u32..4), 0..30), 0..7),
+            size in 1u64..25,
+            threads in 2usize..6,
+        ) {
+            let marks = Marks { by_name: vec![0, 1, 2, 0], others: Vec::new() };
+            let erased = RoaringBitmap::from_iter([3]);
+            let look =
+                Look { period: 5..45, selectors: &[], filters: &[], marks: &marks, erased: &erased, number: None };
+            let cursors = || -> Vec<Cursor> {
+                segments.iter().map(|events| Cursor::over(&run_of(events).encode(), &[]).unwrap()).collect()
+            };
+            let label = |found: &Found| found.name * 10;
+            let collect = |from: &mut dyn FnMut(&mut dyn FnMut(&[Found1], u64))| {
+                let (mut handed_on, mut ordered) = (Vec::new(), ByActor::default());
+                from(&mut |found, start| {
+                    ordered.of(found, start, size, &mut |actor, events: &[Event]| handed_on.push((actor, events.to_vec())));
+                });
+                handed_on
+            };
+            let of_threads = collect(&mut |hand_on| {
+                let mut hand_on = |found: &[Found1], start| hand_on(found, start);
+                side_by_side(&look, &mut cursors(), threads, &label, (20, size), &mut hand_on).unwrap();
+            });
+            let mut expected: Vec<(u32, i64, usize, u32)> = Vec::new();
+            for (at, events) in segments.iter().enumerate() {
+                let meant = events.iter().filter(|(actor, time, name)| {
+                    (5..45).contains(time) && *actor != 3 && *name != 3
+                });
+                expected.extend(meant.map(|(actor, time, name)| (*actor, *time, at, *name)));
+            }
+            expected.sort_by_key(|(actor, time, at, _)| (*actor, *time, *at));
+            let found: Vec<(u32, i64, u32)> = of_threads
+                .iter()
+                .flat_map(|(actor, events)| events.iter().map(|event| (*actor, event.time_ms, event.value / 10)))
+                .collect();
+            let expected: Vec<(u32, i64, u32)> =
+                expected.iter().map(|(actor, time, _, name)| (*actor, *time, *name)).collect();
+            prop_assert_eq!(found, expected);
+        }
+    }
 }

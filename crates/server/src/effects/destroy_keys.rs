@@ -1,4 +1,4 @@
-//! The effect that destroys keys.
+//! The effect that destroys keys: it ends what was sealed under them.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use daybook_kernel::id::TenantId;
 use daybook_privacy::{KeyId, KeyRing};
 use daybook_proto::privacy::v1::{DestroyKeys, DestroyKeysReply, DestroyedKey};
 use daybook_runtime::{EffectFailed, EffectHandler, RequestedEffect};
+use daybook_store::Store;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use prost::Message;
@@ -16,7 +17,11 @@ pub(crate) struct DestroyKeysHandler {
 }
 
 impl EffectHandler for DestroyKeysHandler {
-    fn run<'a>(&'a self, effect: &'a RequestedEffect) -> BoxFuture<'a, Result<Vec<u8>, EffectFailed>> {
+    fn run<'a>(
+        &'a self,
+        effect: &'a RequestedEffect,
+        _: &'a Arc<dyn Store>,
+    ) -> BoxFuture<'a, Result<Vec<u8>, EffectFailed>> {
         async move {
             let failed = |error: &dyn std::fmt::Display| EffectFailed(error.to_string());
             let request = DestroyKeys::decode(effect.row.payload.clone()).map_err(|error| failed(&error))?;
