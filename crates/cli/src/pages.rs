@@ -49,6 +49,7 @@ lists! {
     legal_hold::ListAuditEntriesRequest => ListAuditEntriesResponse { entries }
     product_analytics::ListRefusedEventsRequest => ListRefusedEventsResponse { refused }
     product_analytics::ListMetricDefinitionsRequest => ListMetricDefinitionsResponse { definitions }
+    product_analytics::ListEventExportsRequest => ListEventExportsResponse { exports }
     platform::ListTenantsRequest => ListTenantsResponse { tenants }
     platform::ListPolicySetsRequest => ListPolicySetsResponse { policy_sets }
     platform::ListParkedStreamsRequest => ListParkedStreamsResponse { parked_streams }

@@ -91,8 +91,15 @@ impl Global {
 
     /// Everything that a command needs to ask a node.
     pub(crate) fn session(&self) -> Outcome<Session> {
+        self.session_for(&[])
+    }
+
+    /// The same, for a command that asks about these tenants.
+    pub(crate) fn session_for(&self, tenants: &[String]) -> Outcome<Session> {
         let config = self.config()?;
-        let token = self.token(&config, &self.who())?;
+        let mut who = self.who();
+        who.tenants.extend(tenants.iter().cloned());
+        let token = self.token(&config, &who)?;
         let identity = self.client_cert.clone().zip(self.client_key.clone());
         let tls = ClientTls { ca: self.ca.clone(), identity };
         let client = Client::new(&self.server(&config), &token, &tls)?;

@@ -57,7 +57,13 @@ pub(crate) enum Analytics {
     /// The defined metrics
     Metrics,
     /// Compute a metric
-    Query(MetricArguments),
+    Query {
+        #[command(flatten)]
+        metric: MetricArguments,
+        /// Write the answer as an Arrow stream instead, into a file
+        #[arg(long, value_name = "FILE")]
+        arrow: Option<PathBuf>,
+    },
     /// Compute a metric and draw it
     Chart {
         #[command(flatten)]
@@ -69,6 +75,73 @@ pub(crate) enum Analytics {
         #[arg(long)]
         title: Option<String>,
     },
+    /// How much it is used in several tenants together
+    Adoption {
+        /// The tenants
+        #[arg(required = true)]
+        tenants: Vec<String>,
+        /// From then on: a time, or a day (UTC)
+        #[arg(long, value_name = "TIME")]
+        since: String,
+        /// Before then
+        #[arg(long, value_name = "TIME")]
+        until: String,
+        /// For each of these periods
+        #[arg(long, value_enum)]
+        by: Option<By>,
+        /// The events; may be given several times [default: all]
+        #[arg(long = "event", value_name = "NAME")]
+        events: Vec<String>,
+    },
+    /// Export events and metrics as Parquet files
+    Export {
+        /// From then on: a time, or a day (UTC)
+        #[arg(long, value_name = "TIME")]
+        since: String,
+        /// Before then
+        #[arg(long, value_name = "TIME")]
+        until: String,
+        #[command(flatten)]
+        content: ExportedContent,
+        /// Do not wait until the files are there
+        #[arg(long)]
+        no_wait: bool,
+    },
+    /// The exports
+    Exports,
+    /// Make exports by themselves, or end that
+    ExportSchedule {
+        /// How often, an hour at least; 0 ends it
+        #[arg(long, value_parser = units::duration, value_name = "DURATION")]
+        every: Duration,
+        /// How many whole days (UTC) before its time each covers
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=400))]
+        days: u32,
+        #[command(flatten)]
+        content: ExportedContent,
+    },
+    /// Erase an actor from everything that is computed
+    Erase {
+        /// Who: what events call them
+        actor: String,
+    },
+}
+
+/// What an export holds.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExportedContent {
+    /// A table of this defined metric as well; may be given several times
+    #[arg(long = "metric", value_name = "NAME")]
+    pub(crate) metrics: Vec<String>,
+    /// Only metrics, not the events one by one
+    #[arg(long)]
+    pub(crate) metrics_only: bool,
+    /// Metrics: for each of these periods
+    #[arg(long, value_enum)]
+    pub(crate) by: Option<By>,
+    /// Metrics: split by `event`, `feature`, or the values of a property
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) split: Option<String>,
 }
 
 /// Languages that clients are written for.

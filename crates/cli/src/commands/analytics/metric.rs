@@ -1,5 +1,7 @@
 //! Computing a metric: from the command line to a question, from its answer to a table.
 
+use std::path::Path;
+
 use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table};
 use daybook_proto::product_analytics::v1::breakdown::By as SplitBy;
@@ -13,29 +15,24 @@ use crate::output::{self, line};
 use crate::session::Session;
 use crate::units;
 
-/// Computes a metric and shows it.
-pub(super) async fn query(arguments: MetricArguments, session: &Session) -> Outcome {
+/// Computes a metric and shows it, or writes it into a file for other programs.
+pub(super) async fn query(arguments: MetricArguments, arrow: Option<&Path>, session: &Session) -> Outcome {
     let zone = arguments.zone.clone();
     let response = ask(arguments, session).await?;
+    if let Some(file) = arrow {
+        let stream = daybook_columnar::of_answer(&response).and_then(|table| daybook_columnar::arrow_stream(&table));
+        let stream = stream.map_err(Failure::new)?;
+        std::fs::write(file, stream).map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
+        line(format_args!("written: {}", file.display()));
+        return Ok(());
+    }
     session.show(&response, |response| show(response, &zone))
 }
 
 /// Asks the node.
 pub(super) async fn ask(arguments: MetricArguments, session: &Session) -> Outcome<v1::QueryMetricResponse> {
-    let granularity = match arguments.by {
-        None => v1::Granularity::Unspecified,
-        Some(By::Day) => v1::Granularity::Day,
-        Some(By::Week) => v1::Granularity::Week,
-        Some(By::Month) => v1::Granularity::Month,
-    };
-    let breakdown = arguments.split.clone().map(|split| v1::Breakdown {
-        by: Some(match split.as_str() {
-            "event" => SplitBy::Event(true),
-            "feature" => SplitBy::Feature(true),
-            _ => SplitBy::Property(split),
-        }),
-        limit: arguments.top,
-    });
+    let granularity = granularity(arguments.by);
+    let breakdown = arguments.split.clone().map(|split| breakdown(split, arguments.top));
     let request = v1::QueryMetricRequest {
         tenant_id: session.tenant.clone(),
         min_position: None,
@@ -48,6 +45,26 @@ pub(super) async fn ask(arguments: MetricArguments, session: &Session) -> Outcom
         metric: Some(definition(arguments)),
     };
     session.client.ask(&request).await
+}
+
+/// For each of which periods.
+pub(super) fn granularity(by: Option<By>) -> v1::Granularity {
+    match by {
+        None => v1::Granularity::Unspecified,
+        Some(By::Day) => v1::Granularity::Day,
+        Some(By::Week) => v1::Granularity::Week,
+        Some(By::Month) => v1::Granularity::Month,
+    }
+}
+
+/// Split by what.
+pub(super) fn breakdown(split: String, limit: u32) -> v1::Breakdown {
+    let by = match split.as_str() {
+        "event" => SplitBy::Event(true),
+        "feature" => SplitBy::Feature(true),
+        _ => SplitBy::Property(split),
+    };
+    v1::Breakdown { by: Some(by), limit }
 }
 
 fn definition(arguments: MetricArguments) -> v1::MetricDefinition {
@@ -114,11 +131,20 @@ fn definition(arguments: MetricArguments) -> v1::MetricDefinition {
     v1::MetricDefinition { metric: Some(metric), ..Default::default() }
 }
 
-fn show(response: &v1::QueryMetricResponse, zone: &str) {
+/// The first rows of an answer, for people.
+pub(crate) fn show_some(response: &v1::QueryMetricResponse, rows: usize) {
+    show_rows(response, rows, "");
+    let more = response.rows.len().saturating_sub(rows);
+    if more > 0 {
+        line(format_args!("... and {more} rows more"));
+    }
+}
+
+fn show_rows(response: &v1::QueryMetricResponse, rows: usize, zone: &str) {
     let mut table = Table::new();
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(response.columns.iter().map(|column| Cell::new(&column.name).add_attribute(Attribute::Bold)));
-    for row in &response.rows {
+    for row in response.rows.iter().take(rows) {
         let cells = response.columns.iter().zip(&row.cells).map(|(column, cell)| {
             let alignment = match column.r#type() {
                 ColumnType::Text | ColumnType::Time => CellAlignment::Left,
@@ -139,11 +165,22 @@ fn show(response: &v1::QueryMetricResponse, zone: &str) {
             response.suppressed_cells
         ));
     }
+}
+
+fn show(response: &v1::QueryMetricResponse, zone: &str) {
+    show_rows(response, usize::MAX, zone);
     if response.late_events > 0 {
         let last = units::show_time(response.last_late_at.as_ref());
         line(format_args!(
             "{} events of these days came after the day had ended, the last at {last}",
             response.late_events
+        ));
+    }
+    if response.erased_events > 0 {
+        let last = units::show_time(response.last_erased_at.as_ref());
+        line(format_args!(
+            "{} events of these days are gone with actors that were erased, the last at {last}",
+            response.erased_events
         ));
     }
     response.notes.iter().for_each(line);
