@@ -107,7 +107,25 @@ if [ -z "$failed" ]; then
         skip "the generated Python client" "$reason"
         without_mypy=yes
     fi
+    # Other programs that read what is exported.
+    without_duckdb=
+    if set_up duckdb; then
+        export DAYBOOK_DUCKDB_PYTHON=$found
+    else
+        skip "exports read by DuckDB and pandas" "$reason"
+        without_duckdb=yes
+    fi
+    # A browser, for the web application that is instrumented.
+    without_browser=
+    if set_up browser; then
+        export DAYBOOK_BROWSER=$found
+    else
+        skip "the example application in a browser" "$reason"
+        without_browser=yes
+    fi
     skipped_by_name=()
+    [ -z "$without_duckdb" ] || skipped_by_name+=(--skip duckdb)
+    [ -z "$without_browser$without_typescript" ] || skipped_by_name+=(--skip real_browser)
     [ -z "$without_typescript" ] || skipped_by_name+=(--skip typescript_client)
     [ -z "$without_mypy" ] || skipped_by_name+=(--skip python_client)
     [ -z "$without_kafka" ] || skipped_by_name+=(--skip kafka)

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::{Served, daybook};
+use daybook_testkit::s3::{BUCKET, S3Server, files_below};
 
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/examples/events")
@@ -91,7 +92,94 @@ fn from_files_to_a_picture() {
             assert!(drawn.contains("<svg") && drawn.contains("</svg>"), "{metric}.{ending}");
         }
     }
+    let arrow = folder.path().join("usage.arrow");
+    assert!(ask(&["usage", "--by", "day", "--arrow", text(&arrow)]).contains("written: "));
+    assert!(fs::read(&arrow).unwrap().len() > 200);
+    let several = node.text(&["analytics", "adoption", "demo", "--since", &since, "--until", &until]);
+    assert!(several.lines().nth(1).is_some_and(|row| row.split_whitespace().eq(["1", "50", "20"])), "{several}");
+
+    // One event is of today, so the export goes to tomorrow.
+    let export = ["analytics", "export", "--metric", "to_insight"];
+    let exported = node.text(&[&export[..], &range].concat());
+    assert!(exported.lines().any(|line| line.split_whitespace().eq(["events", "50"])), "{exported}");
+    let erased = node.text(&["analytics", "erase", "user-3@example.org"]);
+    assert!(erased.contains("1 pseudonyms"), "{erased}");
+    let again = node.text(&["analytics", "erase", "user-3@example.org"]);
+    assert!(again.contains("nothing to erase"), "{again}");
+    let exported =
+        node.text(&[&["analytics", "export", "--metrics-only", "--metric", "to_insight"], &range[..]].concat());
+    assert!(exported.lines().any(|line| line.starts_with("files") && line.contains("1 (")), "{exported}");
+    let failed = node.error(&[&["analytics", "export", "--metric", "no.such"], &range[..]].concat());
+    assert!(failed["message"].as_str().unwrap().contains("no.such"), "{failed}");
+    let listed = node.text(&["analytics", "exports"]);
+    let states = |state: &str| listed.lines().filter(|line| line.split_whitespace().nth(1) == Some(state)).count();
+    assert_eq!((states("done"), states("failed")), (2, 1), "{listed}");
+    let schedule = node.text(&["analytics", "export-schedule", "--every", "1d", "--days", "7"]);
+    assert!(schedule.contains("last 7 days"), "{schedule}");
+    assert!(node.text(&["analytics", "export-schedule", "--every", "0"]).contains("no exports"));
     node.stop();
+}
+
+/// Where no place is needed on this machine.
+#[test]
+fn an_export_goes_to_s3() {
+    let server = S3Server::start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("s3://{BUCKET}/analytics");
+    let of_server = server.environment();
+    let mut environment: Vec<_> = of_server.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    environment.push(("DAYBOOK_ANALYTICS__EXPORT_URL", url.as_str()));
+    let node = Served::start_in(&folder.path().join("data"), &environment, &[]);
+    node.text(&["analytics", "register", text(&examples())]);
+    let file = folder.path().join("events.jsonl");
+    let lines: Vec<_> = (0..50).map(|id| event(id, id % 10, "page.viewed", r#"{"page":"case"}"#)).collect();
+    fs::write(&file, lines.join("\n")).unwrap();
+    node.text(&["analytics", "record", text(&file)]);
+    let (since, until) = today();
+    let export = node.json(&["analytics", "export", "--since", &since, "--until", &until]);
+    let at = export["files"]["url"].as_str().unwrap().to_owned();
+    assert!(at.starts_with(&url), "{export}");
+    let names: Vec<_> =
+        files_below(&server.bucket_folder()).iter().map(|file| file.to_string_lossy().into_owned()).collect();
+    for part in ["manifest.json", "schemas/part-00000.parquet", "/part-00000.parquet"] {
+        assert!(names.iter().any(|name| name.ends_with(part)), "{part} is not among {names:?}");
+    }
+    node.stop();
+}
+
+/// A month of a product's use, as somebody sees it who has just built the program.
+#[test]
+fn the_demo_of_a_month_is_measured_drawn_and_exported_and_duckdb_counts_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("demo");
+    let run = daybook()
+        .env("DAYBOOK_LISTEN__ADDRESS", "127.0.0.1:1")
+        .arg("--data-dir")
+        .arg(folder.path().join("none"))
+        .args(["--json", "demo", "analytics", "--actors", "3000", "--seed", "5", "--output", text(&output)])
+        .output()
+        .unwrap();
+    let summary = common::text_of(run, &["demo", "analytics"]);
+    let told: serde_json::Value = serde_json::from_str(&summary).unwrap();
+    assert_eq!(told["searched"]["found"], 0);
+    assert!(told["searched"]["rows"].as_u64().unwrap() > 3_000, "{}", told["searched"]);
+    assert!(told["counted"].as_u64().unwrap() > 5_000 && told["counted"].as_u64() < told["sent"].as_u64());
+    let charts = fs::read_dir(&output)
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "html"));
+    assert_eq!(charts.count(), told["answers"].as_object().unwrap().len());
+    let python =
+        std::env::var("DAYBOOK_DUCKDB_PYTHON").expect("DAYBOOK_DUCKDB_PYTHON, as tests/setup/duckdb.sh prints it");
+    let file = folder.path().join("summary.json");
+    fs::write(&file, &summary).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/examples/duckdb/compare.py");
+    let compared = std::process::Command::new(python).arg(script).arg(&file).output().unwrap();
+    let said = String::from_utf8_lossy(&compared.stdout);
+    assert!(
+        compared.status.success() && said.contains("the same numbers"),
+        "{said}{}",
+        String::from_utf8_lossy(&compared.stderr)
+    );
 }
 
 #[test]

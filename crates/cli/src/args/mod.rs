@@ -12,11 +12,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use analytics::{Analytics, By, Language, MetricArguments, StepOrder};
+pub(crate) use analytics::{Analytics, By, ExportedContent, Language, MetricArguments, StepOrder};
 pub(crate) use hold::{Hold, HoldState, ScopeArguments};
 pub(crate) use item::{Item, ItemState, Kind, Retention, RetentionAction, ReviewOutcome};
 pub(crate) use log::{Log, Replay, Snapshot};
-pub(crate) use node::{Demo, Inbox, OutcomeOf, Projection, Serve, Status};
+pub(crate) use node::{AnalyticsDemo, Demo, DemoStory, HoldDemo, Inbox, OutcomeOf, Projection, Serve, Status};
 pub(crate) use platform::{Clock, FeatureLevel, Policy, Stream, Tenant};
 pub(crate) use tools::{Completions, Explain, ShowConfig, Token};
 

@@ -24,9 +24,26 @@ pub(crate) struct Serve {
     pub(crate) ready_file: Option<PathBuf>,
 }
 
-/// See a legal hold stop a deletion.
+/// See a legal hold stop a deletion, or (`analytics`) a month of a product's use.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Demo {
+    #[command(subcommand)]
+    pub(crate) story: Option<DemoStory>,
+    #[command(flatten)]
+    pub(crate) hold: HoldDemo,
+}
+
+/// Stories beside that of a legal hold.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DemoStory {
+    /// A month of a product's use: recorded, measured, drawn, exported; and nothing personal of it on the disk
+    Analytics(AnalyticsDemo),
+}
+
+/// Of the story of a legal hold.
+#[derive(Debug, Args)]
+pub(crate) struct HoldDemo {
     /// Mailboxes to use, mbox or eml, in place of the one that ships
     #[arg(long, value_name = "PATH")]
     pub(crate) mail: Vec<PathBuf>,
@@ -36,6 +53,20 @@ pub(crate) struct Demo {
     /// The log of the node that the demo starts when none is running: embedded, or kafka://host:port
     #[arg(long, value_name = "URL")]
     pub(crate) log: Option<String>,
+}
+
+/// Of the story of a product.
+#[derive(Debug, Args)]
+pub(crate) struct AnalyticsDemo {
+    /// How many people use the product
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(100..=20_000_000))]
+    pub(crate) actors: u32,
+    /// The same number, the same month
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Where charts go, and what is exported if the demo starts a node of its own
+    #[arg(long, short, value_name = "FOLDER", default_value = "daybook-demo")]
+    pub(crate) output: PathBuf,
 }
 
 /// How the node stands.

@@ -1,44 +1,24 @@
-//! `daybook demo`: a legal hold stops a deletion, as people would do it, with a real mailbox.
+//! `daybook demo`: stories, told with a real node.
 //!
 //! | module | what it does |
 //! | --- | --- |
-//! | `mailbox` | the mailbox that ships with the program |
+//! | `legal_hold` | a legal hold stops a deletion |
+//! | `analytics` | a month in the life of a product, and nothing personal of it |
 //! | `node` | the node that is used: the one that runs, or one of the demo's own |
-//! | `story` | the steps |
+//! | `teller` | saying what is done |
 
-mod mailbox;
+mod analytics;
+mod legal_hold;
 mod node;
-mod story;
+mod teller;
 
-use crate::args::{Demo, Global};
+use crate::args::{Demo, DemoStory, Global};
 use crate::failure::Outcome;
-use crate::output::{self, line};
-use crate::session::scratch;
 
-/// Tells the story on the node that runs, or on one of its own.
+/// Tells a story.
 pub(crate) async fn run(arguments: Demo, global: &Global) -> Outcome {
-    let (_folder, folder) = scratch("demo")?;
-    let mailboxes = match arguments.mail.as_slice() {
-        [] => {
-            let unpacked = folder.join("mailbox");
-            mailbox::unpack(&unpacked)?;
-            vec![unpacked]
-        }
-        given => given.to_vec(),
-    };
-    let node = node::DemoNode::find_or_start(global, arguments.log.as_deref(), &folder.join("node")).await?;
-    let told = story::tell(&node, &mailboxes, arguments.custodian.as_deref(), global.json).await;
-    let more = node.hints();
-    node.stop().await;
-    let summary = told?;
-    if global.json {
-        output::json(&summary);
-    } else {
-        line("");
-        line(
-            "That was Daybook: every command is on the log, and what you saw can be decided and folded again from it.",
-        );
-        more.into_iter().for_each(line);
+    match arguments.story {
+        None => legal_hold::run(arguments.hold, global).await,
+        Some(DemoStory::Analytics(arguments)) => analytics::run(arguments, global).await,
     }
-    Ok(())
 }

@@ -28,11 +28,17 @@ pub(crate) struct DemoNode {
 }
 
 impl DemoNode {
-    /// The node that runs where the configuration says; else, or if a log is named, one of the demo's own, whose data
-    /// go with it.
-    pub(crate) async fn find_or_start(global: &Global, log: Option<&str>, folder: &Path) -> Outcome<Self> {
+    /// The node that runs where the configuration says; else, or if a log is named, one of the demo's own with these
+    /// settings, whose data go with it.
+    pub(crate) async fn find_or_start(
+        global: &Global,
+        log: Option<&str>,
+        folder: &Path,
+        settings: impl FnOnce(&mut Config),
+    ) -> Outcome<Self> {
         let config = global.config()?;
-        let tenant = format!("demo-{}", Timestamp::now().strftime("%Y%m%d-%H%M%S-%3f"));
+        let named = global.tenant.clone();
+        let tenant = named.unwrap_or_else(|| format!("demo-{}", Timestamp::now().strftime("%Y%m%d-%H%M%S-%3f")));
         let mut node = Self {
             global: global.clone(),
             own: None,
@@ -57,6 +63,7 @@ impl DemoNode {
                 Err(_) => {}
             }
         }
+        settings(&mut node.config);
         node.start(log, folder).await?;
         Ok(node)
     }
@@ -86,11 +93,20 @@ impl DemoNode {
 
     /// Somebody's way to ask the node.
     pub(crate) fn session(&self, subject: &str, roles: &[&str]) -> Outcome<Session> {
+        self.session_of(subject, roles, false)
+    }
+
+    /// The way of a program.
+    pub(crate) fn program(&self, name: &str) -> Outcome<Session> {
+        self.session_of(name, &["service"], true)
+    }
+
+    fn session_of(&self, subject: &str, roles: &[&str], service: bool) -> Outcome<Session> {
         let who = Who {
             subject: subject.to_owned(),
             tenants: vec![self.tenant.clone(), "platform".to_owned()],
             roles: roles.iter().map(|role| (*role).to_owned()).collect(),
-            service: false,
+            service,
             valid_for: Duration::from_secs(3_600),
         };
         let token = self.global.mint(&self.config, &who)?;
@@ -100,10 +116,15 @@ impl DemoNode {
         Ok(Session { tenant: self.tenant.clone(), client, json: self.global.json })
     }
 
+    /// Whether the tenant is the demo's own: nobody named one that is there already.
+    pub(crate) fn is_own_tenant(&self) -> bool {
+        self.global.tenant.is_none()
+    }
+
     /// Where to look further.
-    pub(crate) fn hints(&self) -> Vec<String> {
+    pub(crate) fn hints(&self, commands: &str) -> Vec<String> {
         match &self.own {
-            None => vec![format!("look around: daybook --tenant {} hold list, item list, hold audit", self.tenant)],
+            None => vec![format!("look around: daybook --tenant {} {commands}", self.tenant)],
             Some(_) if self.config.log.kafka_brokers().is_some() => {
                 let name = &self.config.log.name;
                 vec![format!("the topics {name}.commands and {name}.decisions stay on the brokers")]

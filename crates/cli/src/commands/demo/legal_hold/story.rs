@@ -1,4 +1,4 @@
-//! The steps of the demo. What it says has happened is checked: where something comes out otherwise, the demo fails.
+//! The steps. What it says has happened is checked: where something comes out otherwise, the demo fails.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -10,14 +10,15 @@ use daybook_replay::Until;
 use daybook_rocks::Memory;
 use serde_json::{Value, json};
 
-use super::node::DemoNode;
 use crate::client::new_id;
+use crate::commands::demo::node::DemoNode;
+use crate::commands::demo::teller::{Teller, expect};
 use crate::commands::log::{self, CACHE_BYTES};
 use crate::commands::replay::{self, WRITE_BUFFER_BYTES};
 use crate::commands::{export, hold, item, platform};
 use crate::failure::{Failure, Outcome};
 use crate::offline::ReadableLog;
-use crate::output::{line, short};
+use crate::output::short;
 use crate::session::{Session, scratch};
 use crate::units;
 
@@ -28,35 +29,6 @@ const DAY: Duration = Duration::from_secs(86_400);
 const HAPPENS_WITHIN: Duration = Duration::from_secs(120);
 /// Rows of a table that are shown.
 const SHOWN: usize = 6;
-
-/// Says what is done, unless programs listen.
-struct Teller {
-    json: bool,
-    step: u32,
-}
-
-impl Teller {
-    fn step(&mut self, title: &str) {
-        self.step += 1;
-        self.say(format_args!("\n{}  {title}", self.step));
-    }
-
-    fn command(&self, text: impl std::fmt::Display) {
-        self.say(format_args!("   $ daybook {text}"));
-    }
-
-    fn say(&self, text: impl std::fmt::Display) {
-        if !self.json {
-            line(text);
-        }
-    }
-
-    fn show(&self, table: impl FnOnce()) {
-        if !self.json {
-            table();
-        }
-    }
-}
 
 /// Tells the story, and returns what came out.
 pub(crate) async fn tell(node: &DemoNode, mail: &[PathBuf], custodian: Option<&str>, json: bool) -> Outcome<Value> {
@@ -204,10 +176,6 @@ pub(crate) async fn tell(node: &DemoNode, mail: &[PathBuf], custodian: Option<&s
         "tenantId": tenant, "log": node.log, "imported": total, "skipped": imported.skipped.len(),
         "held": held, "purged": purged, "auditEntries": audit.entries.len(), "verified": true,
     }))
-}
-
-fn expect(holds: bool, otherwise: impl FnOnce() -> String) -> Outcome {
-    if holds { Ok(()) } else { Err(Failure::new(format!("the demo did not go as it should: {}", otherwise()))) }
 }
 
 /// The code with which something was refused.

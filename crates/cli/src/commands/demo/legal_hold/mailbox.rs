@@ -9,19 +9,19 @@ use crate::failure::{Failure, Outcome};
 const FILES: &[(&str, &[u8])] = &[
     (
         "2019-03-04-offer-for-a-ship-to-shore-crane-berth.eml",
-        include_bytes!("../../../demo/mailbox/2019-03-04-offer-for-a-ship-to-shore-crane-berth.eml"),
+        include_bytes!("../../../../demo/mailbox/2019-03-04-offer-for-a-ship-to-shore-crane-berth.eml"),
     ),
-    ("2024-08-19-cracks-again-bay.eml", include_bytes!("../../../demo/mailbox/2024-08-19-cracks-again-bay.eml")),
+    ("2024-08-19-cracks-again-bay.eml", include_bytes!("../../../../demo/mailbox/2024-08-19-cracks-again-bay.eml")),
     (
         "2025-03-11-archive-of-the-crane-project.eml",
-        include_bytes!("../../../demo/mailbox/2025-03-11-archive-of-the-crane-project.eml"),
+        include_bytes!("../../../../demo/mailbox/2025-03-11-archive-of-the-crane-project.eml"),
     ),
-    ("2025-03-12-forwarded.eml", include_bytes!("../../../demo/mailbox/2025-03-12-forwarded.eml")),
-    ("broken-date.eml", include_bytes!("../../../demo/mailbox/broken-date.eml")),
-    ("broken-empty.eml", include_bytes!("../../../demo/mailbox/broken-empty.eml")),
-    ("broken-scan.eml", include_bytes!("../../../demo/mailbox/broken-scan.eml")),
-    ("finance.mbox", include_bytes!("../../../demo/mailbox/finance.mbox")),
-    ("terminal.mbox", include_bytes!("../../../demo/mailbox/terminal.mbox")),
+    ("2025-03-12-forwarded.eml", include_bytes!("../../../../demo/mailbox/2025-03-12-forwarded.eml")),
+    ("broken-date.eml", include_bytes!("../../../../demo/mailbox/broken-date.eml")),
+    ("broken-empty.eml", include_bytes!("../../../../demo/mailbox/broken-empty.eml")),
+    ("broken-scan.eml", include_bytes!("../../../../demo/mailbox/broken-scan.eml")),
+    ("finance.mbox", include_bytes!("../../../../demo/mailbox/finance.mbox")),
+    ("terminal.mbox", include_bytes!("../../../../demo/mailbox/terminal.mbox")),
 ];
 
 /// Writes the demo mailbox into a folder, which is made if need be, and says where its files are.
