@@ -8,7 +8,7 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 BUILD := cargo build --workspace
 SETUP := tests/setup
 
-.PHONY: help up down demo test sim fuzz bench fmt lint audit proto-baseline clean-data build setup
+.PHONY: help up down demo demo-analytics test sim fuzz bench fmt lint audit proto-baseline clean-data build setup
 
 help:  ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -22,6 +22,9 @@ down:  ## Stop the node
 demo: build  ## See a legal hold stop a deletion
 	@bin/daybook demo
 
+demo-analytics: build  ## See a product's use measured: in a browser, a month of ACTORS=1000000 people, in DuckDB
+	@$(SETUP)/demo-analytics.sh
+
 test:  ## Run every check and every test
 	@$(SETUP)/test.sh
 
@@ -34,7 +37,9 @@ fuzz: setup  ## Look for inputs that break a decoder for SECONDS=60 in all, or o
 
 bench: setup  ## Measure, print tables, write docs/performance.md
 	@$(BUILD) --bin daybook-bench
-	@DAYBOOK_KAFKA_LIBS=$$($(SETUP)/kafka.sh) && export DAYBOOK_KAFKA_LIBS && $(CARGO_TARGET_DIR)/debug/daybook-bench
+	@DAYBOOK_KAFKA_LIBS=$$($(SETUP)/kafka.sh) && export DAYBOOK_KAFKA_LIBS && \
+	    export DAYBOOK_PEERS_PYTHON=$$($(SETUP)/peers.sh) DAYBOOK_PEERS_CLASS_PATH=$$($(SETUP)/peers-streams.sh) && \
+	    $(CARGO_TARGET_DIR)/debug/daybook-bench
 
 fmt: setup  ## Format all code
 	@cargo fmt --all

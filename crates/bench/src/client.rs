@@ -29,6 +29,8 @@ pub(crate) const SET_PROFILE: &str = "/daybook.product_analytics.v1.ProductAnaly
 pub(crate) const SET_SCHEMAS: &str = "/daybook.product_analytics.v1.ProductAnalyticsService/SetEventSchemas";
 pub(crate) const RECORD_EVENTS: &str = "/daybook.product_analytics.v1.ProductAnalyticsService/RecordEvents";
 pub(crate) const QUERY_METRIC: &str = "/daybook.product_analytics.v1.ProductAnalyticsService/QueryMetric";
+pub(crate) const EXPORT_EVENTS: &str = "/daybook.product_analytics.v1.ProductAnalyticsService/ExportEvents";
+pub(crate) const GET_EVENT_EXPORT: &str = "/daybook.product_analytics.v1.ProductAnalyticsService/GetEventExport";
 const SET_RETENTION_CLASS: &str = "/daybook.legal_hold.v1.LegalHoldService/SetRetentionClass";
 const CREATE_TENANT: &str = "/daybook.platform.v1.PlatformService/CreateTenant";
 /// The tenant whose token asks how a node stands.

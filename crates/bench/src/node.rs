@@ -68,7 +68,11 @@ impl Serve {
         let (cluster, snapshots) = (ClusterConfig::default(), SnapshotsConfig::default());
         Config {
             node: NodeConfig { id: self.id.clone().unwrap_or_else(|| node.id.clone()), ..node },
-            listen: ListenConfig { address: self.listen.unwrap_or(any_port), metrics_address: any_port },
+            listen: ListenConfig {
+                address: self.listen.unwrap_or(any_port),
+                metrics_address: any_port,
+                ..Default::default()
+            },
             log: LogConfig { partitions: PARTITIONS, ..log },
             cluster: ClusterConfig { standbys: self.standbys.unwrap_or(cluster.standbys), ..cluster },
             snapshots: SnapshotsConfig { url: self.snapshots.clone().unwrap_or_default(), ..snapshots },
