@@ -64,11 +64,11 @@ pub(super) fn actor_erased(
 pub(super) fn purge(tables: &mut TablesMut<'_>, moment: &Moment<'_>) -> Result<(), Fault> {
     let Some(row) = tables.erased().get(())? else { return Ok(()) };
     let erased = lay_out::read_bitmap(&row.actors)?;
-    let (concerned, next) = tables.read(|tables| concerned(&tables, &erased, (row.next_day, row.next_segment)))?;
-    for ((day, number), segment) in concerned {
+    let step = tables.read(|tables| Step::from(&tables, &erased, (row.next_day, row.next_segment)))?;
+    for ((day, number), segment) in step.concerned {
         write_anew(tables, (day, number), &segment, &erased, moment)?;
     }
-    match next {
+    match step.next {
         Some((next_day, next_segment)) => {
             tables.erased().put((), &ErasedRow { next_day, next_segment, ..row });
             set_timer(tables, moment)
@@ -82,26 +82,33 @@ pub(super) fn purge(tables: &mut TablesMut<'_>, moment: &Moment<'_>) -> Result<(
 
 type Key = (i64, u64);
 
-/// The next segments in which erased actors occur, and where to go on.
-fn concerned(
-    tables: &Tables<'_>,
-    erased: &RoaringBitmap,
-    from: Key,
-) -> Result<(Vec<(Key, SegmentRow)>, Option<Key>), Fault> {
-    let (mut looked_at, mut to_write) = (0u64, 0u64);
-    let mut concerned = Vec::new();
-    for row in tables.segments().scan_from(All, from) {
-        let (key, row) = row?;
-        if looked_at >= LOOKED_AT_MAX || to_write >= WRITTEN_MAX {
-            return Ok((concerned, Some(key)));
+/// Segments that are looked at in one step.
+#[derive(Default)]
+struct Step {
+    /// Those in which erased actors occur.
+    concerned: Vec<(Key, SegmentRow)>,
+    /// Where to go on.
+    next: Option<Key>,
+}
+
+impl Step {
+    fn from(tables: &Tables<'_>, erased: &RoaringBitmap, from: Key) -> Result<Self, Fault> {
+        let (mut looked_at, mut to_write) = (0u64, 0u64);
+        let mut step = Self::default();
+        for row in tables.segments().scan_from(All, from) {
+            let (key, row) = row?;
+            if looked_at >= LOOKED_AT_MAX || to_write >= WRITTEN_MAX {
+                step.next = Some(key);
+                break;
+            }
+            looked_at = looked_at.saturating_add(u64::from(row.count));
+            if occurs(tables, key, &row, erased)? {
+                to_write = to_write.saturating_add(u64::from(row.count));
+                step.concerned.push((key, row));
+            }
         }
-        looked_at = looked_at.saturating_add(u64::from(row.count));
-        if occurs(tables, key, &row, erased)? {
-            to_write = to_write.saturating_add(u64::from(row.count));
-            concerned.push((key, row));
-        }
+        Ok(step)
     }
-    Ok((concerned, None))
 }
 
 fn write_anew(

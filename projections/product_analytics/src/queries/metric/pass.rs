@@ -383,17 +383,12 @@ mod tests {
                 segments.iter().map(|events| Cursor::over(&run_of(events).encode(), &[]).unwrap()).collect()
             };
             let label = |found: &Found| found.name * 10;
-            let collect = |from: &mut dyn FnMut(&mut dyn FnMut(&[Found1], u64))| {
-                let (mut handed_on, mut ordered) = (Vec::new(), ByActor::default());
-                from(&mut |found, start| {
-                    ordered.of(found, start, size, &mut |actor, events: &[Event]| handed_on.push((actor, events.to_vec())));
-                });
-                handed_on
+            let (mut of_threads, mut ordered) = (Vec::new(), ByActor::default());
+            let mut hand_on = |found: &[Found1], start| {
+                let mut each = |actor, events: &[Event]| of_threads.push((actor, events.to_vec()));
+                ordered.of(found, start, size, &mut each);
             };
-            let of_threads = collect(&mut |hand_on| {
-                let mut hand_on = |found: &[Found1], start| hand_on(found, start);
-                side_by_side(&look, &mut cursors(), threads, &label, (20, size), &mut hand_on).unwrap();
-            });
+            side_by_side(&look, &mut cursors(), threads, &label, (20, size), &mut hand_on).unwrap();
             let mut expected: Vec<(u32, i64, usize, u32)> = Vec::new();
             for (at, events) in segments.iter().enumerate() {
                 let meant = events.iter().filter(|(actor, time, name)| {
