@@ -53,6 +53,7 @@ done
 node "$folder/web/drive.mjs" "http://127.0.0.1:$page" --screenshots "$folder/pictures" >"$folder/driven.json"
 cat "$folder/driven.json"
 say "pictures of it: $folder/pictures"
+say "what the node has counted; numbers of fewer than five people are not shown:"
 today=$(date -u +%F)
 daybook --server "$url" analytics query usage --split event --since "$today" --until "$(date -u -d tomorrow +%F)"
 daybook --server "$url" analytics refused

@@ -110,7 +110,7 @@ pub struct ListenConfig {
     pub address: SocketAddr,
     /// Metrics and health over plain HTTP: /metrics, /livez, /readyz.
     pub metrics_address: SocketAddr,
-    /// Other origins whose pages may call JSON methods and send events, for example "https://app.example.com".
+    /// Other origins whose pages may call JSON methods and send events, for example `https://app.example.com`.
     pub cors_origins: Vec<String>,
 }
 

@@ -3,7 +3,7 @@
 import { type Answer, type Task, answer, changedPercent } from "./answers.js";
 import type { CaseDocument } from "./cases.js";
 import { button, find, make, sleep } from "./elements.js";
-import { events, since, whenLeaving } from "./instrument.js";
+import { events, since } from "./instrument.js";
 import { propose } from "./report.js";
 import { view } from "./view.js";
 
@@ -30,7 +30,7 @@ export function connectCopilot(openDocument: (document: CaseDocument) => void): 
     event.preventDefault();
     form.requestSubmit();
   });
-  whenLeaving(ignoreAnswer);
+  addEventListener("pagehide", ignoreAnswer);
 }
 
 /** Takes the answer away, for whatever reason: if nothing became of it, it was ignored. */

@@ -11,17 +11,6 @@ interface Settings {
 
 const settings = (await (await fetch("settings.json")).json()) as Settings;
 
-const leaving: (() => void)[] = [];
-// Before the client is made: listeners run in the order in which they were added, and the client's sends what there is.
-addEventListener("pagehide", () => {
-  for (const run of leaving) run();
-});
-
-/** Runs something when the page is left, early enough for its events to be sent. */
-export function whenLeaving(run: () => void): void {
-  leaving.push(run);
-}
-
 export const events = new DaybookEvents({
   url: settings.url,
   token: settings.token,

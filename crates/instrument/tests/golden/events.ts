@@ -105,12 +105,21 @@ export class EventClient {
   #timer: unknown;
   #lastToken = "";
   #lostCount = 0;
+  /** The page is being left: what comes now is sent now. */
+  #isLeft = false;
+  /** What was sent as it was left. */
+  readonly #sentLeaving = new Set<Batch>();
 
   constructor(options: Options) {
     this.#options = options;
     this.#context = { actor: options.actor, consents: options.consents };
     if (typeof options.token === "string") this.#lastToken = options.token;
     platform.addEventListener?.("pagehide", () => this.#leave());
+    // Back from the browser's cache.
+    platform.addEventListener?.("pageshow", () => {
+      this.#isLeft = false;
+      this.#sentLeaving.clear();
+    });
   }
 
   /** Who acts from now on, for example after somebody has logged in. */
@@ -171,7 +180,8 @@ export class EventClient {
       properties,
     });
     this.#queue.push({ name, json });
-    if (this.#queue.length >= batchEventsMax) void this.flush();
+    if (this.#isLeft) this.#leave();
+    else if (this.#queue.length >= batchEventsMax) void this.flush();
     else this.#schedule(lingerMs);
   }
 
@@ -284,10 +294,25 @@ export class EventClient {
     }
   }
 
+  /** The token, where it can be had without waiting. */
+  #takeToken(): void {
+    try {
+      const { token } = this.#options;
+      const current = typeof token === "function" ? token() : token;
+      if (typeof current === "string") this.#lastToken = current;
+    } catch {
+      // The one that was good before may still be.
+    }
+  }
+
   /** The page is left: one attempt for everything, which the browser finishes. What is under way already goes again. */
   #leave(): void {
+    this.#isLeft = true;
+    this.#takeToken();
     this.#cut();
     for (const batch of this.#batches) {
+      if (this.#sentLeaving.has(batch)) continue;
+      this.#sentLeaving.add(batch);
       this.#post(batch, true).then(
         (response) => {
           if (response.ok) this.#forget(batch);

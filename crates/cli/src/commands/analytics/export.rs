@@ -1,8 +1,9 @@
 //! Exports of events and metrics.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use daybook_proto::product_analytics::v1::{self, EventExport, EventExportContent, EventExportState, ExportedMetric};
+use prost_types::Timestamp;
 
 use super::metric::{breakdown, granularity};
 use crate::args::ExportedContent;
@@ -29,7 +30,7 @@ impl ExportedContent {
     }
 }
 
-/// Asks for an export and waits for its files.
+/// Asks for an export; with its files, unless nobody waits for them.
 pub(super) async fn export(
     since: &str,
     until: &str,
@@ -37,39 +38,13 @@ pub(super) async fn export(
     no_wait: bool,
     session: &Session,
 ) -> Outcome {
-    let request = v1::ExportEventsRequest {
-        command_id: new_id(),
-        tenant_id: session.tenant.clone(),
-        content: Some(content.to_proto()),
-        start_time: Some(units::time(since).map_err(Failure::new)?),
-        end_time: Some(units::time(until).map_err(Failure::new)?),
-    };
-    let response: v1::ExportEventsResponse = session.client.command(&request.command_id, &request).await?;
+    let start_time = units::time(since).map_err(Failure::new)?;
+    let end_time = units::time(until).map_err(Failure::new)?;
+    let asked = ask(content.to_proto(), (start_time, end_time), session).await?;
     if no_wait {
-        return session.show(&response, |response| line(format_args!("{} is asked for", response.export_id)));
+        return session.show(&asked, |asked| line(format_args!("{} is asked for", asked.export_id)));
     }
-    let position = response.receipt.and_then(|receipt| receipt.position);
-    let asked = v1::GetEventExportRequest {
-        tenant_id: session.tenant.clone(),
-        min_position: position,
-        export_id: response.export_id,
-    };
-    let begun = std::time::Instant::now();
-    let export = loop {
-        let response: v1::GetEventExportResponse = session.client.ask(&asked).await?;
-        let export = response.export.unwrap_or_default();
-        if export.state() != EventExportState::Running {
-            break export;
-        }
-        if begun.elapsed() > WAIT_MAX {
-            let text = format!("{} is still running; look at it with `daybook analytics exports`", export.export_id);
-            return Err(Failure::new(text));
-        }
-        tokio::time::sleep(ASKED_EVERY).await;
-    };
-    if export.state() == EventExportState::Failed {
-        return Err(Failure::new(format!("{} cannot be made: {}", export.export_id, export.failure)));
-    }
+    let export = wait(asked, session).await?;
     session.show(&export, |export| {
         let files = export.files.clone().unwrap_or_default();
         output::facts([
@@ -81,6 +56,43 @@ pub(super) async fn export(
             ("at", files.url),
         ]);
     })
+}
+
+/// Asks for an export.
+pub(crate) async fn ask(
+    content: EventExportContent,
+    (start_time, end_time): (Timestamp, Timestamp),
+    session: &Session,
+) -> Outcome<v1::ExportEventsResponse> {
+    let request = v1::ExportEventsRequest {
+        command_id: new_id(),
+        tenant_id: session.tenant.clone(),
+        content: Some(content),
+        start_time: Some(start_time),
+        end_time: Some(end_time),
+    };
+    session.client.command(&request.command_id, &request).await
+}
+
+/// Waits for the files of an export that was asked for.
+pub(crate) async fn wait(asked: v1::ExportEventsResponse, session: &Session) -> Outcome<EventExport> {
+    let request = v1::GetEventExportRequest {
+        tenant_id: session.tenant.clone(),
+        min_position: asked.receipt.and_then(|receipt| receipt.position),
+        export_id: asked.export_id,
+    };
+    let begun = Instant::now();
+    while begun.elapsed() < WAIT_MAX {
+        let response: v1::GetEventExportResponse = session.client.ask(&request).await?;
+        let export = response.export.unwrap_or_default();
+        match export.state() {
+            EventExportState::Running => tokio::time::sleep(ASKED_EVERY).await,
+            EventExportState::Done => return Ok(export),
+            _ => return Err(Failure::new(format!("{} cannot be made: {}", export.export_id, export.failure))),
+        }
+    }
+    let text = format!("{} is still running; look at it with `daybook analytics exports`", request.export_id);
+    Err(Failure::new(text))
 }
 
 /// Lists the exports.

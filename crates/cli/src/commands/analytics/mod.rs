@@ -3,7 +3,7 @@
 mod adoption;
 mod chart;
 mod erase;
-mod export;
+pub(crate) mod export;
 mod files;
 pub(crate) mod metric;
 mod record;

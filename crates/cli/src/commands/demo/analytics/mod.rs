@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use daybook_instrument::files;
-use daybook_proto::product_analytics::v1::{self, EventExportContent, EventExportState, ExportedMetric};
+use daybook_proto::product_analytics::v1::{self, EventExportContent, ExportedMetric};
 use daybook_server::config::Config;
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -26,7 +26,7 @@ use super::node::DemoNode;
 use super::teller::{Teller, expect};
 use crate::args::{AnalyticsDemo, Global};
 use crate::client::new_id;
-use crate::commands::analytics::metric;
+use crate::commands::analytics::{export, metric};
 use crate::commands::platform;
 use crate::failure::{Failure, Outcome};
 use crate::output;
@@ -44,8 +44,6 @@ const DAY_SECONDS: i64 = 86_400;
 const BATCH: usize = 1_000;
 /// Commands under way at once.
 const SENDERS: usize = 6;
-/// How long the export may take.
-const EXPORT_WAIT_MAX: Duration = Duration::from_secs(600);
 
 /// Lives the month on the node that runs, or on one of its own.
 pub(super) async fn run(arguments: AnalyticsDemo, global: &Global) -> Outcome {
@@ -141,7 +139,14 @@ async fn tell(node: &DemoNode, arguments: &AnalyticsDemo, output: &Path, teller:
         definition: Some(questions::defined()),
     };
     let _: v1::DefineMetricResponse = product.client.command(&define.command_id, &define).await?;
-    let export = export(&privacy, period).await?;
+    let metric = ExportedMetric {
+        name: questions::defined().name,
+        granularity: v1::Granularity::Week.into(),
+        ..Default::default()
+    };
+    let content = EventExportContent { events: true, metrics: vec![metric] };
+    let asked = export::ask(content, (seconds(period.0), seconds(period.1)), &privacy).await?;
+    let export = export::wait(asked, &privacy).await?;
     let files = export.files.clone().unwrap_or_default();
     teller.say(format_args!("{} files, {} events, {} bytes", files.file_count, files.event_count, files.byte_count));
     let bytes = files.byte_count as f64 / files.event_count.max(1) as f64;
@@ -244,36 +249,4 @@ async fn record(node: &DemoNode, month: Month, teller: &Teller) -> Outcome<Recor
     let (sent, counted) = (sent.load(Ordering::Relaxed), counted.load(Ordering::Relaxed));
     expect(counted > 0 && counted < sent, || format!("{counted} of {sent} events count"))?;
     Ok(Recorded { sent, counted, took: begun.elapsed() })
-}
-
-async fn export(privacy: &Session, period: (i64, i64)) -> Outcome<v1::EventExport> {
-    let metric = ExportedMetric {
-        name: questions::defined().name,
-        granularity: v1::Granularity::Week.into(),
-        ..Default::default()
-    };
-    let request = v1::ExportEventsRequest {
-        command_id: new_id(),
-        tenant_id: privacy.tenant.clone(),
-        content: Some(EventExportContent { events: true, metrics: vec![metric] }),
-        start_time: Some(seconds(period.0)),
-        end_time: Some(seconds(period.1)),
-    };
-    let response: v1::ExportEventsResponse = privacy.client.command(&request.command_id, &request).await?;
-    let asked = v1::GetEventExportRequest {
-        tenant_id: privacy.tenant.clone(),
-        min_position: response.receipt.and_then(|receipt| receipt.position),
-        export_id: response.export_id,
-    };
-    let begun = Instant::now();
-    while begun.elapsed() < EXPORT_WAIT_MAX {
-        let response: v1::GetEventExportResponse = privacy.client.ask(&asked).await?;
-        let export = response.export.unwrap_or_default();
-        match export.state() {
-            EventExportState::Running => tokio::time::sleep(Duration::from_millis(200)).await,
-            EventExportState::Done => return Ok(export),
-            _ => return Err(Failure::new(format!("the export cannot be made: {}", export.failure))),
-        }
-    }
-    Err(Failure::new("the export is not ready"))
 }
