@@ -1,9 +1,10 @@
 //! Legal holds on one person, and the items that the person has: what the domain promises, small enough to be searched.
 //!
 //! An item can be registered and disposed of; a hold on the person can be placed and released, once each, and the release
-//! takes one person who asks for it and another who approves; nothing is disposed of while a hold is in force.
+//! takes one person who asks for it and another who approves; nothing is disposed of while a hold is in force. A disposal
+//! that a hold put off happens by itself some time after the last hold was released.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Model;
 
@@ -62,6 +63,10 @@ pub enum Stands {
 pub struct State {
     disposed: BTreeMap<u64, bool>,
     holds: BTreeMap<u64, Stands>,
+    /// Items whose disposal a hold put off.
+    put_off: BTreeSet<u64>,
+    /// Those of them for which no hold was in force some time since: they can have been disposed of meanwhile.
+    may_be_gone: BTreeSet<u64>,
 }
 
 impl Model for Holds {
@@ -88,7 +93,12 @@ impl Model for Holds {
                     let in_force = |(hold, stands): (&u64, &Stands)| (*stands != Stands::Released).then_some(*hold);
                     let holds: Vec<_> = state.holds.iter().filter_map(in_force).take(NAMED_MAX).collect();
                     *disposed = holds.is_empty();
-                    if holds.is_empty() { Answer::Done } else { Answer::Held(holds) }
+                    if holds.is_empty() {
+                        Answer::Done
+                    } else {
+                        next.put_off.insert(*item);
+                        Answer::Held(holds)
+                    }
                 }
             },
             Op::Place(hold) => match next.holds.insert(*hold, Stands::Active) {
@@ -113,11 +123,25 @@ impl Model for Holds {
                 Some(Stands::Active) => rejected("HOLD_CHANGE_NOT_PENDING"),
                 Some(stands) => {
                     *stands = Stands::Released;
+                    if next.holds.values().all(|stands| *stands == Stands::Released) {
+                        next.may_be_gone.append(&mut next.put_off);
+                    }
                     Answer::Done
                 }
             },
             Op::Look(hold) => Answer::Hold(state.holds.get(hold).copied()),
         };
         (next, answer)
+    }
+
+    fn also(&self, state: &State, op: &Op, answer: &Answer) -> Option<State> {
+        match (op, answer) {
+            (Op::Dispose(item), Answer::DoneBefore) if state.may_be_gone.contains(item) => {
+                let mut next = state.clone();
+                next.disposed.insert(*item, true);
+                Some(next)
+            }
+            _ => None,
+        }
     }
 }

@@ -44,6 +44,12 @@ pub trait Model {
 
     /// What happens when a call takes effect: the state afterwards, and the answer.
     fn step(&self, state: &Self::State, op: &Self::Op) -> (Self::State, Self::Answer);
+
+    /// The state afterwards, if another answer than that of [`Model::step`] is right as well: where something happens by
+    /// itself, at a time of its own.
+    fn also(&self, _: &Self::State, _: &Self::Op, _: &Self::Answer) -> Option<Self::State> {
+        None
+    }
 }
 
 /// A call, as its caller saw it.

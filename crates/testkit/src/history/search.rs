@@ -104,8 +104,16 @@ fn next_state<M: Model>(
     if not_before.is_some_and(|earlier| !taken.get(earlier)) {
         return None;
     }
+    after(model, state, op, answer.as_ref())
+}
+
+/// The state after a call with this answer, if it can have it here.
+fn after<M: Model>(model: &M, state: &M::State, op: &M::Op, answer: Option<&M::Answer>) -> Option<M::State> {
     let (next, gives) = model.step(state, op);
-    answer.as_ref().is_none_or(|answer| *answer == gives).then_some(next)
+    match answer {
+        Some(answer) if *answer != gives => model.also(state, op, answer),
+        _ => Some(next),
+    }
 }
 
 /// The list of all windows, and where each call's begins and ends in it. The windows of calls without an answer have no
@@ -151,7 +159,8 @@ fn explain<M: Model>(model: &M, calls: &[Call<M::Op, M::Answer>], best: &[usize]
     const SHOWN: usize = 12;
     let mut state = model.begin();
     for call in best {
-        state = model.step(&state, &calls[*call].op).0;
+        let Call { op, answer, .. } = &calls[*call];
+        state = after(model, &state, op, answer.as_ref()).unwrap_or(state);
     }
     let show = |call: &Call<M::Op, M::Answer>| {
         let until = if call.answer.is_some() { call.until_ns.to_string() } else { "...".to_owned() };

@@ -66,6 +66,32 @@ fn concurrent_calls_may_take_effect_in_either_order() {
 }
 
 #[test]
+fn what_a_hold_put_off_happens_by_itself_once_it_is_released() {
+    let calls = |of: &[(Op, Answer)]| -> Vec<HoldCall> {
+        let at = |(at, (op, answer)): (u64, &(Op, Answer))| call(2 * at, 2 * at + 1, *op, answer.clone());
+        (0..).zip(of).map(at).collect()
+    };
+    let put_off = [
+        (Op::Register(7), Answer::Done),
+        (Op::Place(1), Answer::Done),
+        (Op::Dispose(7), Answer::Held(vec![1])),
+        (Op::Release(1), Answer::Done),
+        (Op::Approve(1), Answer::Done),
+    ];
+    for last in [Answer::Done, Answer::DoneBefore] {
+        assert!(is_right(&calls(&[&put_off[..], &[(Op::Dispose(7), last)]].concat())));
+    }
+    let held_again = [(Op::Place(2), Answer::Done), (Op::Dispose(7), Answer::DoneBefore)];
+    assert!(is_right(&calls(&[&put_off[..], &held_again].concat())), "it was gone when the second hold came");
+    let too_early = [&put_off[..4], &[(Op::Dispose(7), Answer::DoneBefore)]].concat();
+    assert!(!is_right(&calls(&too_early)), "the hold is in force");
+    let mut nobody_asked = put_off.to_vec();
+    nobody_asked.remove(2);
+    nobody_asked.push((Op::Dispose(7), Answer::DoneBefore));
+    assert!(!is_right(&calls(&nobody_asked)), "nothing was put off");
+}
+
+#[test]
 fn a_stale_read_is_caught() {
     let stale = [call(0, 1, Op::Place(1), Answer::Done), call(2, 3, Op::Look(1), NO_HOLD)];
     assert!(!is_right(&stale));
