@@ -405,7 +405,7 @@ impl Story {
             properties: vec![ids, formats],
             refused: vec![refused],
             dropped: Vec::new(),
-            epochs: Vec::new(),
+            epochs: vec![minute_ms.div_euclid(90 * 86_400_000) * 90],
         };
         let request = analytics::RecordEventsRequest { batch: Some(batch.clone()), ..Default::default() };
         self.yes(PIA, "acme", "RecordEvents", &request);

@@ -88,6 +88,7 @@ impl Product {
             actors: Bytes::from(vec![7; 16]),
             actor: vec![1; events.len()],
             event_ids: events.iter().flat_map(|(_, id)| [*id; 16]).collect::<Vec<u8>>().into(),
+            epochs: vec![now.div_euclid(90 * 86_400_000) * 90],
             ..Default::default()
         }
     }

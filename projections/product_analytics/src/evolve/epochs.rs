@@ -18,7 +18,8 @@ use crate::{DAY_MS, DOMAIN, TablesMut};
 /// Clocks of doors may be behind that of the log.
 const SPARE: Duration = Duration::from_secs(86_400);
 
-/// Events of these epochs were recorded.
+/// Events of these epochs were recorded. The first batches did not name theirs: the keys of those are not destroyed by
+/// themselves.
 pub(super) fn recorded(
     tables: &mut TablesMut<'_>,
     epochs: &[i64],

@@ -42,25 +42,13 @@ pub(super) fn recorded(
         remember_ids(tables, batch, &kept, moment)?;
     }
     let profile = Profile::of(&tables.profile().get(())?.unwrap_or_default());
-    epochs::recorded(tables, &epochs_of(batch, &profile), &profile, moment)?;
+    epochs::recorded(tables, &batch.epochs, &profile, moment)?;
     forget_ids(tables, &mut state, profile.deduplication_window, moment)?;
     if lay_out::is_due(&state) {
         lay_out::lay_out(tables, &mut state, None)?;
     }
     tables.state().put((), &state);
     Ok(())
-}
-
-/// The epochs of a batch. The first batches did not name theirs.
-fn epochs_of(batch: &EventBatch, profile: &Profile) -> Vec<i64> {
-    if !batch.epochs.is_empty() {
-        return batch.epochs.clone();
-    }
-    let times = batch.time_delta_ms.iter().scan(0i64, |time_ms, delta| {
-        *time_ms = time_ms.wrapping_add(*delta);
-        Some(*time_ms)
-    });
-    times.map(|time_ms| profile.epoch_of(time_ms)).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// The batch as it is kept: numbers in place of names and pseudonyms.
