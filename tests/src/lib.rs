@@ -6,6 +6,7 @@
 //! | [`outbox`] | what stands on outbox topics, held against the log |
 //! | [`people`] | who asks, with which roles |
 //! | [`refusal`] | an error as gRPC and JSON tell it, and that both tell the same |
+//! | [`events`] | events of product use, registered |
 //! | [`requests`] | short ways to write requests |
 //! | [`story`] | the one story that every door and every log must tell |
 //! | [`golden`] | golden logs: made once for each release, read by every later build |
@@ -27,6 +28,7 @@
 //! ```
 
 pub mod disk;
+pub mod events;
 pub mod golden;
 pub mod group;
 pub mod kafka_client;

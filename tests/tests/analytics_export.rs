@@ -10,6 +10,7 @@ use daybook_proto::product_analytics::v1::cell::Value as Cell;
 use daybook_proto::product_analytics::v1::metric_definition::Metric;
 use daybook_proto::product_analytics::v1::*;
 use daybook_tests::disk::files;
+use daybook_tests::events;
 use daybook_tests::eventually;
 use daybook_tests::node::{Home, Node, new_id};
 use daybook_tests::people::{ANNA, FEEDER, PETRA, PIA};
@@ -37,8 +38,6 @@ async fn register(node: &Node, suppress_below: u32) {
         suppress_below,
         ..Default::default()
     };
-    let request = SetMinimisationProfileRequest { command_id: new_id(), profile: Some(profile), ..Default::default() };
-    let _: SetMinimisationProfileResponse = node.ask(&PETRA, &request).await;
     let property =
         |name: &str, of: PropertyType| PropertySchema { name: name.into(), r#type: of.into(), ..Default::default() };
     let mut properties = vec![
@@ -64,8 +63,7 @@ async fn register(node: &Node, suppress_below: u32) {
         // The same word at another place, from the second event on.
         properties[0].values = vec!["blue".into(), "red".into(), "green".into()];
     }
-    let request = SetEventSchemasRequest { command_id: new_id(), schemas, ..Default::default() };
-    let _: SetEventSchemasResponse = node.ask(&PIA, &request).await;
+    events::register(node, profile, schemas).await;
 }
 
 fn event(number: i64) -> Event {

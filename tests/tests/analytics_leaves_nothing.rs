@@ -12,8 +12,9 @@ use daybook_proto::product_analytics::v1::{self, *};
 use daybook_server::FIRST_TENANT;
 use daybook_testkit::personal::{KINDS, Personal};
 use daybook_tests::disk::{files, rows};
-use daybook_tests::node::{Node, new_id};
-use daybook_tests::people::{ANNA, AUDREY, FEEDER, PETRA, PIA};
+use daybook_tests::events;
+use daybook_tests::node::Node;
+use daybook_tests::people::{ANNA, AUDREY, FEEDER};
 use prost::Message;
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Timestamp, Value};
@@ -111,10 +112,7 @@ fn any_of(values: &[String]) -> Regex {
 async fn no_file_row_export_or_answer_holds_what_was_thrown_at_the_door() {
     let node = Node::start().await;
     let profile = MinimisationProfile { purposes_without_consent: vec!["product".into()], ..Default::default() };
-    let request = SetMinimisationProfileRequest { command_id: new_id(), profile: Some(profile), ..Default::default() };
-    let _: SetMinimisationProfileResponse = node.ask(&PETRA, &request).await;
-    let request = SetEventSchemasRequest { command_id: new_id(), schemas: vec![schema()], ..Default::default() };
-    let _: SetEventSchemasResponse = node.ask(&PIA, &request).await;
+    events::register(&node, profile, vec![schema()]).await;
 
     let mut personal = Personal::new(11);
     let values: Vec<String> =

@@ -8,8 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use daybook_proto::product_analytics::v1::metric_definition::Metric;
 use daybook_proto::product_analytics::v1::*;
 use daybook_server::FIRST_TENANT;
-use daybook_tests::node::{Node, new_id};
-use daybook_tests::people::{ANNA, FEEDER, PETRA, PIA};
+use daybook_tests::events;
+use daybook_tests::node::Node;
+use daybook_tests::people::{ANNA, FEEDER};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
@@ -21,8 +22,6 @@ async fn node() -> Node {
         suppress_below: 1,
         ..Default::default()
     };
-    let request = SetMinimisationProfileRequest { command_id: new_id(), profile: Some(profile), ..Default::default() };
-    let _: SetMinimisationProfileResponse = node.ask(&PETRA, &request).await;
     let format = PropertySchema {
         name: "format".into(),
         r#type: PropertyType::Enum.into(),
@@ -38,8 +37,7 @@ async fn node() -> Node {
         ..Default::default()
     };
     let schemas = vec![schema("case_exported", format), schema("page.viewed", page)];
-    let request = SetEventSchemasRequest { command_id: new_id(), schemas, ..Default::default() };
-    let _: SetEventSchemasResponse = node.ask(&PIA, &request).await;
+    events::register(&node, profile, schemas).await;
     node
 }
 

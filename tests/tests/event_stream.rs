@@ -6,8 +6,9 @@ use bytes::Bytes;
 use daybook_proto::product_analytics::v1::metric_definition::Metric;
 use daybook_proto::product_analytics::v1::{Refusal as Reason, *};
 use daybook_server::http::AsBytes;
+use daybook_tests::events;
 use daybook_tests::node::{Node, new_id, path_of_method};
-use daybook_tests::people::{ANNA, FEEDER, NORA, PETRA, PIA, Person};
+use daybook_tests::people::{ANNA, FEEDER, NORA, Person};
 use daybook_tests::refusal::Refusal;
 use prost::Message;
 use prost_types::value::Kind;
@@ -24,8 +25,6 @@ async fn node() -> Node {
         suppress_below: 1,
         ..Default::default()
     };
-    let request = SetMinimisationProfileRequest { command_id: new_id(), profile: Some(profile), ..Default::default() };
-    let _: SetMinimisationProfileResponse = node.ask(&PETRA, &request).await;
     let property = PropertySchema {
         name: "format".into(),
         r#type: PropertyType::Enum.into(),
@@ -39,8 +38,7 @@ async fn node() -> Node {
         properties: vec![property],
         ..Default::default()
     };
-    let request = SetEventSchemasRequest { command_id: new_id(), schemas: vec![schema], ..Default::default() };
-    let _: SetEventSchemasResponse = node.ask(&PIA, &request).await;
+    events::register(&node, profile, vec![schema]).await;
     node
 }
 

@@ -10,9 +10,10 @@ use daybook_proto::legal_hold::v1::{ListHoldsRequest, ListHoldsResponse, PlaceHo
 use daybook_proto::platform::v1::{CreateTenantRequest, CreateTenantResponse};
 use daybook_proto::product_analytics::v1::metric_definition::Metric;
 use daybook_proto::product_analytics::v1::*;
+use daybook_tests::events;
 use daybook_tests::eventually;
 use daybook_tests::node::{Node, new_id};
-use daybook_tests::people::{ANNA, FEEDER, LEA, LEO, NORA, PETRA, PIA, ROOT};
+use daybook_tests::people::{ANNA, FEEDER, LEA, LEO, NORA, ROOT};
 use daybook_tests::requests::{on, place};
 
 /// Longer than the node waits before it sends.
@@ -24,12 +25,9 @@ async fn register(node: &Node, without_consent: &str) {
         suppress_below: 1,
         ..Default::default()
     };
-    let request = SetMinimisationProfileRequest { command_id: new_id(), profile: Some(profile), ..Default::default() };
-    let _: SetMinimisationProfileResponse = node.ask(&PETRA, &request).await;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/examples/events-of-daybook");
     let schemas = files::read(&[folder]).expect("the schemas that ship").schemas();
-    let request = SetEventSchemasRequest { command_id: new_id(), schemas, ..Default::default() };
-    let _: SetEventSchemasResponse = node.ask(&PIA, &request).await;
+    events::register(node, profile, schemas).await;
 }
 
 /// Holds of two people: placed, not valid, denied, looked at.

@@ -16,9 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use daybook_event_rules::profile::Profile;
 use daybook_kernel::key::{All, First};
 use daybook_kernel::state::Fault;
-use daybook_proto::product_analytics::v1::{EventSchema, PropertySchema, PropertyType};
+use daybook_proto::product_analytics::v1::{PropertySchema, PropertyType};
 use roaring::RoaringBitmap;
 
+use crate::catalogue::Catalogue;
 use crate::evolve::{Counts, erased, read_bitmap};
 use crate::segment::{Cursor, Encoded, Found, Run};
 use crate::{Tables, day_of};
@@ -63,7 +64,7 @@ pub struct ExportedValues {
 pub struct ExportedEvents {
     /// Milliseconds since 1970.
     pub times_ms: Vec<i64>,
-    /// Places of their names in [`Export::names`].
+    /// Numbers of their names: places in [`Export::names`].
     pub names: Vec<u32>,
     /// Numbers of their actors; 0 is nobody.
     pub actors: Vec<u32>,
@@ -90,11 +91,8 @@ pub struct Export<'a> {
     to_ms: i64,
     suppress_below: u64,
     erased: RoaringBitmap,
-    /// By number of the name.
-    schemas: Vec<Option<EventSchema>>,
+    catalogue: Catalogue,
     names: Vec<String>,
-    /// By number of the name, its place among `names`.
-    places: Vec<u32>,
     properties: Vec<ExportedProperty>,
     /// What is in no segment yet, by day, each by actor and time; and counted.
     recent: BTreeMap<i64, Encoded>,
@@ -105,26 +103,14 @@ impl<'a> Export<'a> {
     /// Of the events from a time on, before another one (milliseconds since 1970).
     pub fn open(tables: &'a Tables<'a>, from_ms: i64, to_ms: i64) -> Result<Self, Fault> {
         let profile = Profile::of(&tables.profile().get(())?.unwrap_or_default());
-        let mut schemas: Vec<Option<EventSchema>> = Vec::new();
-        let (mut names, mut places) = (Vec::new(), Vec::new());
-        for row in tables.schemas().scan(All) {
-            let ((name,), row) = row?;
-            let at = row.number as usize;
-            if schemas.len() <= at {
-                schemas.resize(at + 1, None);
-                places.resize(at + 1, 0);
-            }
-            if let (Some(schema), Some(place)) = (schemas.get_mut(at), places.get_mut(at)) {
-                *schema = row.schema;
-                *place = u32::try_from(names.len()).unwrap_or(u32::MAX);
-            }
-            names.push(name);
-        }
-        let mut properties = Vec::new();
-        for row in tables.properties().scan(All) {
-            let ((name,), row) = row?;
-            properties.push(ExportedProperty { holds: holds(&schemas, &name), name, number: row.number });
-        }
+        let catalogue = Catalogue::read(tables)?;
+        let numbers = 0..u32::try_from(catalogue.len()).unwrap_or(u32::MAX);
+        let names = numbers.map(|number| catalogue.name(number).to_owned()).collect();
+        let property = |(name, number): (&String, u32)| {
+            let holds = holds(catalogue.of_property(name));
+            ExportedProperty { name: name.clone(), holds, number }
+        };
+        let properties = catalogue.properties().map(property).collect();
         let mut counts = Counts::default();
         let runs: Vec<Run> = tables.recent().scan(All).map(|row| Run::of_recent(row?.1)).collect::<Result<_, _>>()?;
         runs.iter().for_each(|run| counts.add(run));
@@ -139,16 +125,15 @@ impl<'a> Export<'a> {
             to_ms,
             suppress_below: profile.suppress_below,
             erased: erased(tables)?,
-            schemas,
+            catalogue,
             names,
-            places,
             properties,
             recent: recent.iter().map(|(day, run)| (*day, run.encode())).collect(),
             counted: counted.collect(),
         })
     }
 
-    /// Names of all registered events.
+    /// Names of all registered events, by number; number 0 is none.
     pub fn names(&self) -> &[String] {
         &self.names
     }
@@ -230,7 +215,7 @@ impl<'a> Export<'a> {
     fn left_out(&self, day: i64) -> Result<BTreeSet<u32>, Fault> {
         let mut left_out = BTreeSet::new();
         let recent = self.counted.get(&day);
-        for name in (0u32..).take(self.schemas.len()) {
+        for name in (0u32..).take(self.catalogue.len()) {
             let row = self.tables.rollups().get((name, day))?;
             let mut actors = row.map_or_else(|| Ok(RoaringBitmap::new()), |row| read_bitmap(&row.actors))?;
             if let Some(recent) = recent.and_then(|names| names.get(&name)) {
@@ -259,8 +244,7 @@ impl<'a> Export<'a> {
 
     /// The word that stands for a value.
     fn word<'b>(&'b self, name: u32, property: &str, value: i64, ids: &'b [String]) -> std::borrow::Cow<'b, str> {
-        let schema = self.schemas.get(name as usize).and_then(Option::as_ref);
-        let property = schema.and_then(|schema| schema.properties.iter().find(|known| known.name == property));
+        let property = self.catalogue.property(name, property);
         let at = usize::try_from(value).ok();
         let word = match property.map(PropertySchema::r#type) {
             Some(PropertyType::Enum) => property.and_then(|property| property.values.get(at?)).map(String::as_str),
@@ -273,16 +257,12 @@ impl<'a> Export<'a> {
 }
 
 /// What a property holds in all events that have it.
-fn holds(schemas: &[Option<EventSchema>], name: &str) -> Holds {
-    let of = |schema: &EventSchema| {
-        let property = schema.properties.iter().find(|property| property.name == name)?;
-        Some(match property.r#type() {
-            PropertyType::Integer | PropertyType::Duration | PropertyType::Money => Holds::Numbers,
-            PropertyType::Boolean => Holds::Booleans,
-            PropertyType::Unspecified | PropertyType::Enum | PropertyType::OpaqueId => Holds::Words,
-        })
-    };
-    let mut kinds = schemas.iter().flatten().filter_map(of);
+fn holds<'a>(schemas: impl Iterator<Item = &'a PropertySchema>) -> Holds {
+    let mut kinds = schemas.map(|property| match property.r#type() {
+        PropertyType::Integer | PropertyType::Duration | PropertyType::Money => Holds::Numbers,
+        PropertyType::Boolean => Holds::Booleans,
+        PropertyType::Unspecified | PropertyType::Enum | PropertyType::OpaqueId => Holds::Words,
+    });
     match kinds.next() {
         Some(first) if kinds.all(|kind| kind == first) => first,
         _ => Holds::Words,
@@ -338,8 +318,7 @@ impl<'a> Rows<'a> {
     }
 
     fn add(&mut self, at: usize, found: &Found, cursor: &Cursor) {
-        let name = self.export.places.get(found.name as usize).copied().unwrap_or_default();
-        let row = FoundRow { time_ms: found.time_ms, name, actor: found.actor, values: self.values.len() };
+        let row = FoundRow { time_ms: found.time_ms, name: found.name, actor: found.actor, values: self.values.len() };
         self.found.push(row);
         for (place, (property, words)) in self.export.properties.iter().zip(&mut self.words).enumerate() {
             let value = cursor.value(place).map(|value| match property.holds {

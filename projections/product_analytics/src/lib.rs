@@ -19,6 +19,7 @@
 //!
 //! Architecture invariant: a pure function from events to rows. No IO, no clock; `../clippy.toml` holds that.
 
+mod catalogue;
 pub mod columns;
 mod evolve;
 pub mod export;

@@ -5,15 +5,12 @@ use std::time::Duration;
 
 use daybook_event_rules::profile::Profile;
 use daybook_kernel::domain::Moment;
-use daybook_kernel::id::StreamKey;
 use daybook_kernel::key::All;
 use daybook_kernel::state::Fault;
-use daybook_kernel::system::TimerCommand;
 use daybook_kernel::time::Timestamp;
 use daybook_proto::product_analytics::v1::{EndPseudonymEpoch, EpochKeysDestroyed, EpochRow};
-use prost::Message;
 
-use crate::{DAY_MS, DOMAIN, TablesMut};
+use crate::{DAY_MS, TablesMut};
 
 /// Clocks of doors may be behind that of the log.
 const SPARE: Duration = Duration::from_secs(86_400);
@@ -75,11 +72,8 @@ fn over_at(epoch: i64, profile: &Profile) -> Timestamp {
 }
 
 fn set_timer(tables: &mut TablesMut<'_>, epoch: i64, profile: &Profile, moment: &Moment<'_>) -> Result<(), Fault> {
-    let stream_key = StreamKey::of_tenant(moment.tenant);
-    let payload = EndPseudonymEpoch { epoch }.encode_to_vec();
-    let command = TimerCommand { domain: DOMAIN, stream_key: &stream_key, kind: "EndPseudonymEpoch", payload };
     let due = over_at(epoch, profile).max(moment.now);
-    tables.timers().set(&format!("pseudonym-epoch/{epoch}"), due, moment, command)
+    super::set_timer(tables, &format!("pseudonym-epoch/{epoch}"), due, moment, &EndPseudonymEpoch { epoch })
 }
 
 #[cfg(test)]

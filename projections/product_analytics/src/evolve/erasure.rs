@@ -11,17 +11,14 @@
 use std::collections::BTreeMap;
 
 use daybook_kernel::domain::Moment;
-use daybook_kernel::id::StreamKey;
 use daybook_kernel::key::All;
 use daybook_kernel::state::Fault;
-use daybook_kernel::system::TimerCommand;
 use daybook_proto::product_analytics::v1::{self, ErasedRow, PurgeErasedActors, SegmentRow};
-use prost::Message;
 use roaring::RoaringBitmap;
 
 use super::{lacking, lay_out};
 use crate::segment::{Run, occurs};
-use crate::{DOMAIN, Tables, TablesMut};
+use crate::{Tables, TablesMut};
 
 /// Events in segments that one step looks at.
 const LOOKED_AT_MAX: u64 = 4_000_000;
@@ -122,11 +119,7 @@ fn write_anew(
     let (kept, gone) = run.parted(|actor| erased.contains(actor));
     lay_out::delete_segment(tables, (day, number), row);
     if !kept.is_empty() {
-        let encoded = kept.encode();
-        tables.segments().put((day, number), &encoded.row);
-        for (column, row) in &encoded.columns {
-            tables.segment_columns().put((day, number, *column), row);
-        }
+        lay_out::write_segment(tables, (day, number), &kept);
     }
     let mut by_name: BTreeMap<u32, u64> = BTreeMap::new();
     for name in gone.names {
@@ -146,8 +139,5 @@ fn write_anew(
 }
 
 fn set_timer(tables: &mut TablesMut<'_>, moment: &Moment<'_>) -> Result<(), Fault> {
-    let stream_key = StreamKey::of_tenant(moment.tenant);
-    let payload = PurgeErasedActors {}.encode_to_vec();
-    let command = TimerCommand { domain: DOMAIN, stream_key: &stream_key, kind: "PurgeErasedActors", payload };
-    tables.timers().set("purge-erased-actors", moment.now, moment, command)
+    super::set_timer(tables, "purge-erased-actors", moment.now, moment, &PurgeErasedActors {})
 }

@@ -3,18 +3,15 @@
 use std::time::Duration;
 
 use daybook_kernel::domain::Moment;
-use daybook_kernel::id::StreamKey;
 use daybook_kernel::key::All;
 use daybook_kernel::state::Fault;
-use daybook_kernel::system::TimerCommand;
 use daybook_kernel::time::duration_from_proto;
 use daybook_proto::product_analytics::v1::{
     EventExport, EventExportFinished, EventExportRequested, EventExportRow, EventExportScheduleSet, EventExportState,
     StartScheduledExport,
 };
-use prost::Message;
 
-use crate::{DOMAIN, TablesMut};
+use crate::TablesMut;
 
 /// Exports that are remembered.
 const REMEMBERED_MAX: usize = 1_000;
@@ -81,8 +78,5 @@ fn set_timer(tables: &mut TablesMut<'_>, moment: &Moment<'_>) -> Result<(), Faul
     let schedule = tables.export_schedule().get(())?;
     let every = schedule.and_then(|schedule| duration_from_proto(&schedule.every?).ok());
     let Some(every) = every.filter(|every| *every > Duration::ZERO) else { return tables.timers().cancel(TIMER) };
-    let stream_key = StreamKey::of_tenant(moment.tenant);
-    let payload = StartScheduledExport {}.encode_to_vec();
-    let command = TimerCommand { domain: DOMAIN, stream_key: &stream_key, kind: "StartScheduledExport", payload };
-    tables.timers().set(TIMER, moment.now.saturating_add(every), moment, command)
+    super::set_timer(tables, TIMER, moment.now.saturating_add(every), moment, &StartScheduledExport {})
 }

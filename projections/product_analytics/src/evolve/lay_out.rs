@@ -64,10 +64,14 @@ pub(super) fn lay_out(
 
 fn put_segment(tables: &mut TablesMut<'_>, state: &mut EventStateRow, day: i64, run: &Run) {
     state.segments = state.segments.saturating_add(1);
+    write_segment(tables, (day, state.segments), run);
+}
+
+pub(super) fn write_segment(tables: &mut TablesMut<'_>, (day, number): (i64, u64), run: &Run) {
     let encoded = run.encode();
-    tables.segments().put((day, state.segments), &encoded.row);
+    tables.segments().put((day, number), &encoded.row);
     for (column, row) in &encoded.columns {
-        tables.segment_columns().put((day, state.segments, *column), row);
+        tables.segment_columns().put((day, number, *column), row);
     }
 }
 

@@ -7,13 +7,17 @@ mod lay_out;
 mod recorded;
 
 use daybook_kernel::domain::Moment;
+use daybook_kernel::id::StreamKey;
 use daybook_kernel::state::Fault;
-use daybook_proto::product_analytics::v1::{self, EventSchemaRow, NumberRow};
+use daybook_kernel::system::TimerCommand;
+use daybook_kernel::time::Timestamp;
+use daybook_proto::product_analytics::v1::{self, EventSchemaRow, EventStateRow, NumberRow};
+use prost::{Message, Name};
 
 pub(crate) use erasure::erased;
 pub(crate) use lay_out::{Counted, Counts, read_bitmap};
 
-use crate::{Event, TablesMut, registry};
+use crate::{DOMAIN, Event, TablesMut, registry};
 
 pub(crate) fn evolve(tables: &mut TablesMut<'_>, event: &Event, moment: &Moment<'_>) -> Result<(), Fault> {
     match event {
@@ -23,7 +27,8 @@ pub(crate) fn evolve(tables: &mut TablesMut<'_>, event: &Event, moment: &Moment<
             registry::changed(tables, moment.now)?;
             epochs::profile_set(tables, moment)?;
         }
-        Event::EventsRecorded(event) => recorded::recorded(tables, event, moment)?,
+        // Has the state in hand: it is read and written once for each batch.
+        Event::EventsRecorded(event) => return recorded::recorded(tables, event, moment),
         Event::MetricDefined(event) => {
             let definition = event.definition.as_ref().ok_or_else(|| lacking("its definition"))?;
             tables.metrics().put((&definition.name, definition.version), definition);
@@ -38,10 +43,29 @@ pub(crate) fn evolve(tables: &mut TablesMut<'_>, event: &Event, moment: &Moment<
         Event::EpochKeysDestroyed(event) => return epochs::keys_destroyed(tables, event),
     }
     let mut state = tables.state().get(())?.unwrap_or_default();
-    state.changed_at_offset = moment.position.offset.0;
-    state.changed_at_us = moment.now.as_micros();
+    changed(&mut state, moment);
     tables.state().put((), &state);
     Ok(())
+}
+
+/// Notes where something was changed that an export holds.
+fn changed(state: &mut EventStateRow, moment: &Moment<'_>) {
+    state.changed_at_offset = moment.position.offset.0;
+    state.changed_at_us = moment.now.as_micros();
+}
+
+/// Sets a timer that becomes a command of this domain, named after its message.
+fn set_timer<M: Message + Name>(
+    tables: &mut TablesMut<'_>,
+    id: &str,
+    due: Timestamp,
+    moment: &Moment<'_>,
+    command: &M,
+) -> Result<(), Fault> {
+    let stream_key = StreamKey::of_tenant(moment.tenant);
+    let command =
+        TimerCommand { domain: DOMAIN, stream_key: &stream_key, kind: M::NAME, payload: command.encode_to_vec() };
+    tables.timers().set(id, due, moment, command)
 }
 
 fn schemas_set(tables: &mut TablesMut<'_>, event: &v1::EventSchemasSet, moment: &Moment<'_>) -> Result<(), Fault> {

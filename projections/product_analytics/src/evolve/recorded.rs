@@ -47,6 +47,7 @@ pub(super) fn recorded(
     if lay_out::is_due(&state) {
         lay_out::lay_out(tables, &mut state, None)?;
     }
+    super::changed(&mut state, moment);
     tables.state().put((), &state);
     Ok(())
 }

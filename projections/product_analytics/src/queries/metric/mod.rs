@@ -3,14 +3,13 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `definition` | what is wrong with a definition |
-//! | `catalogue`, `selector`, `split` | registered events by number; which events are meant; what they are split by |
+//! | `selector`, `split` | which events are meant; what they are split by |
 //! | `pass` | one pass over the events, actor by actor |
 //! | `activity` | who was active when, from rollups where that is possible |
 //! | `table` | the table that answers |
 //! | one for each metric | from the question to its accumulator in [`crate::metrics`], and from there to the table |
 
 mod activity;
-mod catalogue;
 mod copilot;
 mod definition;
 mod funnel;
@@ -43,10 +42,10 @@ use roaring::RoaringBitmap;
 
 pub use definition::check_definition;
 
+use crate::catalogue::Catalogue;
 use crate::evolve::erased;
 use crate::metrics::periods::{self, Periods, PeriodsError};
 use crate::{NAMESPACE, ProductAnalytics, Tables, codes, day_of};
-use catalogue::Catalogue;
 use pass::Pass;
 use selector::{Filter, Selector, Slots};
 use split::Split;

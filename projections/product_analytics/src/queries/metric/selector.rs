@@ -6,7 +6,7 @@ use daybook_event_rules::schema_rules::has_bounds as has_bounds_of_its_own;
 use daybook_kernel::rejection::{Refusal, Violations};
 use daybook_proto::product_analytics::v1::{EventSelector, PropertyFilter, PropertySchema, PropertyType};
 
-use super::catalogue::Catalogue;
+use crate::catalogue::Catalogue;
 use crate::segment::{Cursor, Found};
 
 /// The properties that a question reads, each once: their numbers by slot.
@@ -51,10 +51,7 @@ impl Filter {
         let slot = slots.of(catalogue.property_number(&filter.property)?);
         let names = 0..u32::try_from(catalogue.len()).unwrap_or(u32::MAX);
         let by_name: Vec<_> = names.map(|name| accepts(filter, catalogue, name)).collect();
-        let schemas = || {
-            (0..u32::try_from(catalogue.len()).unwrap_or(u32::MAX))
-                .filter_map(|name| catalogue.property(name, &filter.property))
-        };
+        let schemas = || catalogue.of_property(&filter.property);
         // A word that no event knows would quietly match nothing.
         for word in &filter.any_of {
             if !schemas().any(|property| knows(property, word)) {

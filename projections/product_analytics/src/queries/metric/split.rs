@@ -6,8 +6,8 @@ use daybook_kernel::rejection::Refusal;
 use daybook_proto::product_analytics::v1::breakdown::By;
 use daybook_proto::product_analytics::v1::{Breakdown, PropertyType};
 
-use super::catalogue::Catalogue;
 use super::selector::Slots;
+use crate::catalogue::Catalogue;
 use crate::segment::{Cursor, Found};
 
 /// Labels that one question tells apart; what comes later is "(others)".
