@@ -21,8 +21,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rocksdb::{
-    BlockBasedIndexType, BlockBasedOptions, BoundColumnFamily, Cache, ColumnFamilyDescriptor, DBCompressionType,
-    DBRecoveryMode, LogLevel, Options, WriteBufferManager,
+    BlockBasedIndexType, BlockBasedOptions, BoundColumnFamily, Cache, ColumnFamilyDescriptor, DBCompactionStyle,
+    DBCompressionType, DBRecoveryMode, LogLevel, Options, WriteBufferManager,
 };
 
 pub use unlogged::write_unlogged;
@@ -99,9 +99,9 @@ impl Memory {
 }
 
 impl Default for Memory {
-    /// 64 MiB of blocks, 64 MiB of memtables.
+    /// 64 MiB of blocks, 128 MiB of memtables.
     fn default() -> Self {
-        Self::new(64 << 20, 64 << 20)
+        Self::new(64 << 20, 128 << 20)
     }
 }
 
@@ -162,21 +162,24 @@ impl Family {
             options.set_level_zero_file_num_compaction_trigger(8);
         } else {
             table.set_block_size(8 << 10);
-            // Small filters where rows stay, cheap ones for files that are soon rewritten.
-            table.set_hybrid_ribbon_filter(10.0, 1);
+            // Ribbon filters are a third smaller, and take so long to make that compaction of random keys waits for them.
+            table.set_bloom_filter(10.0, false);
             // In pieces: a filter for a whole file is as large as a shard of the cache. Every look-up would read it anew.
             table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
             table.set_partition_filters(true);
             table.set_metadata_block_size(4 << 10);
             table.set_pin_top_level_index_and_filter(true);
-            // Small enough that the stores of eight partitions stay below the bound for all together: once that is
-            // reached, RocksDB flushes whoever writes, however little that one holds and however much the others.
-            options.set_write_buffer_size(memory.write_buffer_bytes / 16);
+            // Small enough that the stores of eight partitions stay below seven eighths of the bound for all together: there
+            // RocksDB flushes whoever writes, however little that one holds and however much the others.
+            options.set_write_buffer_size(memory.write_buffer_bytes / 10);
+            // Ids and pseudonyms are random keys: compaction by levels would write each of them some fifteen times.
+            options.set_compaction_style(DBCompactionStyle::Universal);
             options.set_memtable_whole_key_filtering(true);
             options.set_memtable_prefix_bloom_ratio(0.02);
             options.set_compression_type(DBCompressionType::Lz4);
         }
         if self.small_files {
+            options.set_compaction_style(DBCompactionStyle::Level);
             options.set_target_file_size_base(4 << 20);
             options.set_max_bytes_for_level_base(64 << 20);
         }

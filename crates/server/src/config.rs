@@ -282,7 +282,7 @@ pub struct StoreConfig {
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { cache_mib: 64, write_buffer_mib: 64, disk_reserve_mib: 256 }
+        Self { cache_mib: 64, write_buffer_mib: 128, disk_reserve_mib: 256 }
     }
 }
 
