@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use daybook_log::BesideRecord;
 use daybook_proto::legal_hold::v1::*;
+use daybook_proto::product_analytics::v1::{Event, EventSchema, MinimisationProfile, RecordEventsRequest};
 use daybook_testkit::kafka::Broker;
-use daybook_tests::eventually;
 use daybook_tests::kafka_client::{KafkaClient, header, jars, python, run};
 use daybook_tests::node::{Home, Node, PARTITIONS, new_id, to_json};
-use daybook_tests::people::{LEA, NORA, Person};
+use daybook_tests::people::{FEEDER, LEA, NORA, Person};
 use daybook_tests::requests::*;
 use daybook_tests::skipped::skipped;
+use daybook_tests::{disk, events, eventually};
 use prost::Message;
 use serde_json::Value;
 
@@ -123,6 +125,52 @@ mod kafka {
         let answer = desk.reply().await;
         assert_eq!(header(&answer, "content-type"), Some("application/protobuf"));
         assert_eq!(PlaceHoldResponse::decode(answer.value).unwrap().hold.unwrap().hold_id, "b");
+    }
+
+    /// What is on the inbox topic is whose who put it there; what Daybook writes of it is minimised.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn events_of_product_use_are_minimised_and_the_answer_names_those_refused() {
+        const WHO: &str = "ada.of.the.inbox@example.org";
+        let broker = Broker::shared().await.unwrap();
+        let mut desk = Desk::open(&broker, "inbox-events").await;
+        let profile = MinimisationProfile {
+            purposes_without_consent: vec!["product".into()],
+            suppress_below: 1,
+            ..Default::default()
+        };
+        let schema =
+            EventSchema { name: "case.exported".into(), version: 1, purpose: "product".into(), ..Default::default() };
+        events::register(&desk.node, profile, vec![schema]).await;
+        let event = |id: &str, name: &str| Event {
+            event_id: id.into(),
+            name: name.into(),
+            actor: WHO.into(),
+            ..Default::default()
+        };
+        let events = vec![event("1", "case.exported"), event("2", "case.imported"), event("1", "case.exported")];
+        let request = to_json(&RecordEventsRequest { command_id: new_id(), events, ..Default::default() }).to_string();
+        let answer = desk.ask(&FEEDER, "product_analytics.RecordEvents", &request, &[]).await;
+        assert_eq!(header(&answer, "daybook-status"), Some("OK"), "{:?}", json(&answer));
+        let answer = json(&answer);
+        assert_eq!(answer["acceptedCount"], 1, "{answer}");
+        let refused = |at: usize| [answer["refused"][at]["index"].clone(), answer["refused"][at]["reason"].clone()];
+        assert_eq!(refused(0), [Value::from(1), "REFUSAL_UNKNOWN_EVENT".into()]);
+        assert_eq!(refused(1), [Value::from(2), "REFUSAL_DUPLICATE".into()]);
+
+        let mut records = 0;
+        for topic in ["inbox-events.commands", "inbox-events.decisions"] {
+            for partition in 0..PARTITIONS {
+                let mut reader = desk.client.read(topic, partition);
+                // The node writes on: what it was asked for is among the first.
+                for _ in 0..100 {
+                    let record = tokio::time::timeout(Duration::from_secs(2), reader.next()).await;
+                    let Ok(record) = record else { break };
+                    assert!(!disk::contains(&record.unwrap().value, WHO.as_bytes()), "{topic}");
+                    records += 1;
+                }
+            }
+        }
+        assert!(records >= 6, "three commands and their decisions: {records}");
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
