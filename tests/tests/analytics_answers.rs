@@ -241,6 +241,7 @@ impl Product {
         self.check_actors(&bounds);
         self.check_funnel(start_ms, end_ms);
         self.check_sessions(&bounds);
+        self.check_splits(&bounds);
         self.check_export();
     }
 
@@ -404,6 +405,107 @@ impl Product {
         expected.sort();
         found.sort();
         assert_eq!(found, expected);
+    }
+
+    /// Each value of a breakdown has the numbers of the events that count under it.
+    fn check_splits(&self, bounds: &[i64]) {
+        let (start_ms, end_ms) = (bounds[0], bounds[bounds.len() - 1]);
+        let split = |limit| {
+            move |request: &mut v1::QueryMetricRequest| {
+                request.breakdown = Some(v1::Breakdown { by: Some(v1::breakdown::By::Property("kind".into())), limit });
+            }
+        };
+        let of_word = |rows: &[Vec<String>], at: usize, word: &str| -> Vec<Vec<String>> {
+            rows.iter().filter(|row| row[at] == word && row[0] != "-").map(|row| row[at + 1..].to_vec()).collect()
+        };
+        let texts = |counts: &[u64]| counts.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let lifecycle = self.ask(Metric::Lifecycle(v1::LifecycleMetric::default()), start_ms, end_ms, split(0));
+        let retention = [false, true].map(|first_time| {
+            let metric = v1::RetentionMetric { first_time, periods: 3, ..Default::default() };
+            self.ask(Metric::Retention(metric), start_ms, end_ms, split(0))
+        });
+        let sessions = self.ask(Metric::Sessions(v1::SessionsMetric::default()), start_ms, end_ms, |request| {
+            request.granularity = v1::Granularity::Day.into();
+            split(0)(request);
+        });
+        let metric = v1::PathsMetric { length: 2, limit: 100, ..Default::default() };
+        let paths = self.ask(Metric::Paths(metric), start_ms, end_ms, split(0));
+        let insight = Some(EventSelector { names: vec![NAMES[3].into()], r#where: Vec::new() });
+        let metric = Metric::TimeToInsight(v1::TimeToInsightMetric { insight });
+        let times = self.ask(metric, start_ms, end_ms, split(0));
+
+        let later: Vec<i64> = (0..=10).map(|day| start_ms + day * DAY_MS).collect();
+        let (active, returning) = (self.active(bounds, |_| true), self.active(&later, |_| true));
+        let before = |is_meant: &dyn Fn(&Recorded) -> bool| -> BTreeSet<u32> {
+            let meant = self.recorded.iter().filter(|event| event.time_ms < start_ms && is_meant(event));
+            meant.map(|event| event.actor).collect()
+        };
+        let all_before = before(&|_| true);
+        for (value, word) in (0..).zip(["(none)", "red", "green", "blue"]) {
+            let has_value = |event: &Recorded| event.value == value;
+            let of_value = self.active(bounds, has_value);
+            let just_before = &self.active(&[start_ms - DAY_MS, start_ms], has_value)[0];
+            let expected = oracle::actors::lifecycle(&of_value, &before(&has_value), just_before);
+            let found = of_word(&lifecycle, 1, word);
+            match found.is_empty() {
+                true => assert!(just_before.is_empty() && of_value.iter().all(BTreeSet::is_empty), "{word}"),
+                false => assert_eq!(found, expected.iter().map(|row| texts(row)).collect::<Vec<_>>(), "{word}"),
+            }
+
+            for (rows, first_time) in retention.iter().zip([false, true]) {
+                let is_new = |cohort: usize, actor: &u32| {
+                    !all_before.contains(actor) && active[..cohort].iter().all(|actors| !actors.contains(actor))
+                };
+                let began = of_value.iter().enumerate().map(|(cohort, actors)| {
+                    actors.iter().copied().filter(|actor| !first_time || is_new(cohort, actor)).collect()
+                });
+                let began: Vec<BTreeSet<u32>> = began.collect();
+                let asked = oracle::actors::Retention { rolling: false, first_time: false, periods: 3 };
+                let expected = oracle::actors::retention(asked, &began, &returning, &BTreeSet::new());
+                let expected = expected.iter().filter(|(cohort, n, ..)| cohort + n < 6);
+                let expected: Vec<_> = expected.map(|(_, n, size, came)| texts(&[*n as u64, *size, *came])).collect();
+                let found: Vec<_> = of_word(rows, 1, word).iter().map(|row| row[..3].to_vec()).collect();
+                assert!(found == expected || found.is_empty() && of_value.iter().all(BTreeSet::is_empty), "{word}");
+            }
+
+            let own = oracle::sessions::beginning_with(&[value], &self.recorded);
+            let expected = oracle::sessions::sessions(bounds, &own);
+            let expected: Vec<_> =
+                expected.iter().map(|(sessions, actors, events, _)| texts(&[*sessions, *actors, *events])).collect();
+            let found: Vec<_> = of_word(&sessions, 1, word).iter().map(|row| row[..3].to_vec()).collect();
+            let is_nothing = expected.iter().all(|row| row[0] == "0");
+            assert!(found == expected || found.is_empty() && is_nothing, "{word}: {found:?}, not {expected:?}");
+
+            let (mut expected, _) = oracle::sessions::paths(&[], 2, 100, (start_ms, end_ms), &own);
+            expected.sort();
+            let named = |names: &[u32]| names.iter().map(|name| NAMES[*name as usize]).collect::<Vec<_>>().join(" > ");
+            let mut expected: Vec<_> = expected
+                .iter()
+                .map(|(names, sessions, actors)| [vec![named(names)], texts(&[*sessions, *actors])].concat())
+                .collect();
+            expected.sort();
+            let mut found: Vec<_> = of_word(&paths, 0, word).iter().map(|row| row[..3].to_vec()).collect();
+            found.sort();
+            assert_eq!(found, expected, "{word}");
+
+            let own = oracle::sessions::first_beginning_with(value, (start_ms, end_ms), &self.recorded);
+            let expected = oracle::sessions::times_to_insight(3, (start_ms, end_ms), self.now_ms(), &own);
+            let reached = expected.iter().filter(|(_, reached)| *reached).count() as u64;
+            let all = expected.len() as u64;
+            let found = of_word(&times, 0, word);
+            assert!(found.is_empty() && all == 0 || found[0][..3] == texts(&[all, reached, all - reached]), "{word}");
+        }
+
+        // Whoever begins sessions with several of the other values is one of the others once.
+        let rows = self.ask(Metric::Sessions(v1::SessionsMetric::default()), start_ms, end_ms, split(1));
+        if let [first, others] = &rows[..] {
+            assert_eq!(others[0], "(others)");
+            let words = ["(none)", "red", "green", "blue"];
+            let others_of: Vec<u32> = (0..4).filter(|value| words[*value as usize] != first[0]).collect();
+            let own = oracle::sessions::beginning_with(&others_of, &self.recorded);
+            let (sessions, actors, events, _) = oracle::sessions::sessions(&[start_ms, end_ms], &own).remove(0);
+            assert_eq!(others[1..4], texts(&[sessions, actors, events]));
+        }
     }
 
     /// Folding the log again gives the same state.

@@ -15,7 +15,7 @@ use product_analytics_projection::metrics::lifecycle::lifecycle;
 use product_analytics_projection::metrics::paths::{PathCount, Paths};
 use product_analytics_projection::metrics::percentiles::percentile;
 use product_analytics_projection::metrics::periods::{Granularity, Periods};
-use product_analytics_projection::metrics::retention::{Kind, Retention, retention};
+use product_analytics_projection::metrics::retention::{Kind, Retention, newcomers, retention};
 use product_analytics_projection::metrics::sessions::{Sessions, SessionsResult};
 use product_analytics_projection::metrics::time_to_insight::TimeToInsight;
 use product_analytics_projection::metrics::usage::usage;
@@ -234,8 +234,10 @@ proptest! {
         rolling: bool, first_time: bool, periods in 0..7_usize, over in 0..7_usize,
     ) {
         let kind = if rolling { Kind::Rolling } else { Kind::NthPeriod };
-        let asked = Retention { kind, first_time, periods, over };
-        let rows = retention(&asked, &bitmaps(&first), &bitmaps(&returning), &RoaringBitmap::from_iter(&seen));
+        let asked = Retention { kind, periods, over };
+        let active = bitmaps(&first);
+        let began = if first_time { newcomers(&active, &RoaringBitmap::from_iter(&seen)) } else { active };
+        let rows = retention(&asked, &began, &bitmaps(&returning));
         prop_assert!(rows.iter().all(|row| row.is_over == (row.cohort + row.n < over) && row.returned <= row.size));
         let engine: Vec<_> = rows.iter().map(|row| (row.cohort, row.n, row.size, row.returned)).collect();
         let asked = oracle::actors::Retention { rolling, first_time, periods };

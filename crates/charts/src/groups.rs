@@ -9,6 +9,9 @@ pub(crate) const BREAKDOWN: &str = "breakdown";
 /// The column of the period.
 pub(crate) const PERIOD: &str = "period_start";
 
+/// Values that have a field of their own each, where they cannot share one.
+pub(crate) const PANELS_MAX: usize = 6;
+
 /// The rows of one value.
 #[derive(Debug, Clone)]
 pub(crate) struct Group<'t> {

@@ -1,9 +1,10 @@
-//! Paths: each as its steps, with a bar of the sessions that took it.
+//! Paths: each as its steps, with a bar of the sessions that took it. Those of one value of a breakdown stand together.
 
 use daybook_proto::product_analytics::v1::QueryMetricResponse;
 
 use crate::bars::left_out;
-use crate::sheet::{MARGIN, Sheet, WIDTH};
+use crate::groups::BREAKDOWN;
+use crate::sheet::{LINE, MARGIN, Sheet, WIDTH};
 use crate::summary;
 use crate::table::{Holds, NotDrawable, Table, Value};
 use crate::text;
@@ -23,13 +24,21 @@ const GAP: f64 = 18.0;
 
 pub(crate) fn draw(response: &QueryMetricResponse) -> Result<Sheet, NotDrawable> {
     let needed = [("path", Holds::Text), ("sessions", Holds::Count), ("actors", Holds::Count), ("share", Holds::Share)];
-    let table = Table::open("paths", response, &needed, &[])?;
+    let table = Table::open("paths", response, &needed, &[(BREAKDOWN, Holds::Text)])?;
     let kind = format!("A chart of horizontal bars, one for each of {} paths", table.rows().count());
     let mut sheet = Sheet::new("Most frequent paths", &summary::sentences(&table, &kind, None, &[]));
     let rows = || table.rows().take(PATHS_MAX);
     let axis = Axis::of_counts(0.0, rows().map(|row| row.number("sessions").height()).fold(0.0, f64::max), 5);
     sheet.y += 6.0;
+    let mut value_before = None;
     for row in rows() {
+        let value = table.has(BREAKDOWN).then(|| row.label(BREAKDOWN));
+        if value != value_before {
+            sheet.y += LINE + 4.0;
+            let name = value.as_deref().unwrap_or_default();
+            sheet.text("strong", MARGIN, sheet.y - 8.0, &text::fit(name, WIDTH - 2.0 * MARGIN, 12.5));
+            value_before = value;
+        }
         let y = sheet.y;
         let steps: Vec<String> = match row.text("path") {
             Value::Shown(path) => path.split(BETWEEN).map(text::clean).collect(),

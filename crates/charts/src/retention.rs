@@ -1,11 +1,12 @@
-//! Retention: a line for each cohort, a field for each period after the first; the darker, the more came back.
+//! Retention: a line for each cohort, a field for each period after the first; the darker, the more came back. A grid for
+//! each value of a breakdown.
 
 use std::collections::BTreeMap;
 
 use daybook_proto::product_analytics::v1::QueryMetricResponse;
 
 use crate::bars::left_out;
-use crate::groups::{self, PERIOD};
+use crate::groups::{self, BREAKDOWN, Group, PANELS_MAX, PERIOD};
 use crate::panel::Periods;
 use crate::sheet::{LINE, MARGIN, Sheet, WIDTH};
 use crate::summary;
@@ -36,24 +37,37 @@ pub(crate) fn draw(response: &QueryMetricResponse) -> Result<Sheet, NotDrawable>
         ("share", Holds::Share),
         ("open", Holds::Count),
     ];
-    let table = Table::open("retention", response, &needed, &[])?;
-    // The average has no start, which sorts before every other.
-    let mut cohorts: BTreeMap<Option<i64>, BTreeMap<usize, Line<'_>>> = BTreeMap::new();
-    for row in table.rows() {
-        let Some(n) = row.number("n").shown().filter(|n| (0.0..PERIODS_MAX as f64).contains(n)) else { continue };
-        if !row.time(PERIOD).is_suppressed() {
-            cohorts.entry(row.time(PERIOD).shown()).or_default().entry(n as usize).or_insert(row);
-        }
-    }
-    let periods = Periods::of(cohorts.keys().flatten().copied());
+    let table = Table::open("retention", response, &needed, &[(BREAKDOWN, Holds::Text)])?;
+    let groups = groups::of(&table);
+    let periods = Periods::of(groups::starts(&groups));
     let kind = "A grid: a line for each cohort, a field for each period after its first with the share that came back";
     let heading = format!("Retention by {} of the first activity", periods.unit());
-    let mut sheet = Sheet::new(&heading, &summary::sentences(&table, kind, Some(&periods), &groups::of(&table)));
+    let mut sheet = Sheet::new(&heading, &summary::sentences(&table, kind, Some(&periods), &groups));
     sheet.remark(&format!("Cohorts: {}. Fields: percent of the cohort.", periods.words()));
     scale(&mut sheet);
+    for group in groups.iter().take(PANELS_MAX) {
+        grid(&mut sheet, group, &periods);
+    }
+    left_out(&mut sheet, groups.len(), PANELS_MAX, "values");
+    Ok(sheet)
+}
 
+/// The cohorts of one value.
+fn grid(sheet: &mut Sheet, group: &Group<'_>, periods: &Periods) {
+    // The average has no start, which sorts before every other.
+    let mut cohorts: BTreeMap<Option<i64>, BTreeMap<usize, Line<'_>>> = BTreeMap::new();
+    for row in &group.rows {
+        let Some(n) = row.number("n").shown().filter(|n| (0.0..PERIODS_MAX as f64).contains(n)) else { continue };
+        if !row.time(PERIOD).is_suppressed() {
+            cohorts.entry(row.time(PERIOD).shown()).or_default().entry(n as usize).or_insert(*row);
+        }
+    }
     let columns = cohorts.values().flat_map(|row| row.keys()).max().map_or(1, |last| last + 1);
     let width = ((WIDTH - MARGIN - LEFT) / columns as f64).min(64.0);
+    if !group.name.is_empty() {
+        sheet.y += LINE + 10.0;
+        sheet.text("strong", MARGIN, sheet.y - 6.0, &text::fit(&group.name, WIDTH - 2.0 * MARGIN, 12.5));
+    }
     sheet.y += LINE + 6.0;
     sheet.text("muted small", MARGIN, sheet.y - 4.0, "cohort");
     sheet.text("muted small end", LEFT - 10.0, sheet.y - 4.0, "actors");
@@ -66,12 +80,11 @@ pub(crate) fn draw(response: &QueryMetricResponse) -> Result<Sheet, NotDrawable>
     let old = count.saturating_sub(COHORTS_MAX);
     let average = cohorts.get_key_value(&None);
     for (start, row) in average.into_iter().chain(cohorts.iter().filter(|(start, _)| start.is_some()).skip(old)) {
-        cohort(&mut sheet, *start, row, width);
+        cohort(sheet, *start, row, width);
         // The average stands apart.
         sheet.y += if start.is_none() { 6.0 } else { 0.0 };
     }
-    left_out(&mut sheet, count, COHORTS_MAX, "cohorts, the newest");
-    Ok(sheet)
+    left_out(sheet, count, COHORTS_MAX, "cohorts, the newest");
 }
 
 fn scale(sheet: &mut Sheet) {

@@ -420,6 +420,19 @@ pub(crate) fn copilot_by_value() -> QueryMetricResponse {
     response(Metric::Copilot(CopilotMetric::default()), &COPILOT, rows)
 }
 
+/// The same answer, told for two values: `at` is the place of the column.
+fn by_value(of: QueryMetricResponse, at: usize) -> QueryMetricResponse {
+    let row = |value: &str, row: &Row| {
+        let mut row = row.clone();
+        row.cells.insert(at, text(value));
+        row
+    };
+    let rows = ["team", "enterprise"].iter().flat_map(|value| of.rows.iter().map(move |one| row(value, one))).collect();
+    let mut columns = of.columns.clone();
+    columns.insert(at, Column { name: "breakdown".to_owned(), r#type: Text.into() });
+    QueryMetricResponse { columns, rows, ..of }
+}
+
 /// All of them by name.
 pub(crate) fn all() -> Vec<(&'static str, QueryMetricResponse)> {
     vec![
@@ -430,6 +443,9 @@ pub(crate) fn all() -> Vec<(&'static str, QueryMetricResponse)> {
         ("retention_of_days", retention(31, DAY)),
         ("lifecycle", lifecycle()),
         ("paths", paths()),
+        ("retention_by_value", by_value(retention(6, 7 * DAY), 1)),
+        ("lifecycle_by_value", by_value(lifecycle(), 1)),
+        ("paths_by_value", by_value(paths(), 0)),
         ("sessions", sessions()),
         ("sessions_by_value", sessions_by_value()),
         ("sessions_whole", sessions_whole()),

@@ -22,6 +22,26 @@ pub fn sessions_of(events: &[Recorded]) -> Vec<Vec<Recorded>> {
     sessions
 }
 
+/// The events of those sessions that begin with an event of one of these values.
+pub fn beginning_with(values: &[u32], log: &[Recorded]) -> Vec<Recorded> {
+    let sessions = actors(log).into_iter().flat_map(|actor| sessions_of(&events_of(log, actor)));
+    sessions.filter(|session| values.contains(&session[0].value)).flatten().collect()
+}
+
+/// The events of those actors whose first session that starts within bounds begins with an event of this value.
+pub fn first_beginning_with(value: u32, bounds: (i64, i64), log: &[Recorded]) -> Vec<Recorded> {
+    let mut found = Vec::new();
+    for actor in actors(log) {
+        let events = events_of(log, actor);
+        let starts: Vec<Recorded> = sessions_of(&events).into_iter().map(|session| session[0]).collect();
+        let first = starts.iter().find(|start| start.time_ms >= bounds.0 && start.time_ms < bounds.1);
+        if first.is_some_and(|start| start.value == value) {
+            found.extend(events);
+        }
+    }
+    found
+}
+
 /// Of one period: sessions, actors, events, and durations, ascending.
 pub type SessionRow = (u64, u64, u64, Vec<u64>);
 

@@ -40,6 +40,8 @@ pub struct PathRow {
 /// Paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathsResult {
+    /// Actors with a path.
+    pub actors: u64,
     /// The most frequent: by sessions, most first, then by names.
     pub rows: Vec<PathRow>,
     /// How many paths are not among them.
@@ -84,10 +86,15 @@ impl PathCount {
     /// One actor: its events that make up paths, with those around the range that belong to sessions which cross its
     /// bounds.
     pub fn add(&mut self, events: &[Event]) {
+        self.add_where(events, |_| true);
+    }
+
+    /// The same, and only sessions whose first event passes count.
+    pub fn add_where(&mut self, events: &[Event], passes: impl Fn(&Event) -> bool) {
         self.own.clear();
         let range = self.asked.start_ms..self.asked.end_ms;
         for session in split(events) {
-            if !session.first().is_some_and(|first| range.contains(&first.time_ms)) {
+            if !session.first().is_some_and(|first| range.contains(&first.time_ms) && passes(first)) {
                 continue;
             }
             let Some(path) = self.path(session) else { continue };
@@ -141,8 +148,9 @@ impl PathCount {
         let rest = ranked.split_off(shown.len());
         let row = |(path, sessions): (Path, u64)| PathRow { names: path.names(), sessions, actors: 0 };
         let mut rows: Vec<PathRow> = ranked.into_iter().map(row).collect();
-        let mut rest_actors = 0_u64;
+        let (mut all_actors, mut rest_actors) = (0_u64, 0_u64);
         for (paths, actors) in self.actors {
+            all_actors = all_actors.saturating_add(actors);
             let mut has_others = false;
             for path in paths {
                 match shown.get(&path).and_then(|at| rows.get_mut(*at)) {
@@ -153,7 +161,7 @@ impl PathCount {
             rest_actors = rest_actors.saturating_add(if has_others { actors } else { 0 });
         }
         let rest_sessions = rest.iter().fold(0_u64, |sum, (_, sessions)| sum.saturating_add(*sessions));
-        PathsResult { rows, rest_paths: rest.len() as u64, rest_sessions, rest_actors }
+        PathsResult { actors: all_actors, rows, rest_paths: rest.len() as u64, rest_sessions, rest_actors }
     }
 }
 

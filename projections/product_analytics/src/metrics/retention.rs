@@ -16,8 +16,6 @@ pub enum Kind {
 pub struct Retention {
     /// When somebody counts as having come back.
     pub kind: Kind,
-    /// Only actors whose first such event ever lies in the period begin in it. Otherwise everybody active in it does.
-    pub first_time: bool,
     /// How many periods after the first.
     pub periods: usize,
     /// How many of the periods, from the first, are over.
@@ -40,22 +38,22 @@ pub struct RetentionRow {
     pub is_over: bool,
 }
 
-/// The triangle by cohort and `n`; only periods that are given have cells. `first` and `returning` hold the actors of
-/// each period, `seen_before` those with a first event before the first period.
-pub fn retention(
-    asked: &Retention,
-    first: &[RoaringBitmap],
-    returning: &[RoaringBitmap],
-    seen_before: &RoaringBitmap,
-) -> Vec<RetentionRow> {
-    let mut rows = Vec::new();
+/// Of the actors of each period, those who are in none before it, nor in `seen_before`.
+pub fn newcomers(active: &[RoaringBitmap], seen_before: &RoaringBitmap) -> Vec<RoaringBitmap> {
     let mut seen = seen_before.clone();
+    let mut of = |active: &RoaringBitmap| {
+        let new = active - &seen;
+        seen |= active;
+        new
+    };
+    active.iter().map(&mut of).collect()
+}
+
+/// The triangle by cohort and `n`; only periods that are given have cells. `first` holds the actors who begin in each
+/// period, `returning` those who are active in it.
+pub fn retention(asked: &Retention, first: &[RoaringBitmap], returning: &[RoaringBitmap]) -> Vec<RetentionRow> {
+    let mut rows = Vec::new();
     for (cohort, began) in first.iter().enumerate() {
-        let newcomers = asked.first_time.then(|| began - &seen);
-        if asked.first_time {
-            seen |= began;
-        }
-        let began = newcomers.as_ref().unwrap_or(began);
         let end = cohort.saturating_add(asked.periods).saturating_add(1).min(returning.len());
         let active = returning.get(cohort..end).unwrap_or_default();
         let returned: Vec<u64> = match asked.kind {
@@ -96,26 +94,29 @@ mod tests {
         of.iter().map(|actors| actors.iter().collect()).collect()
     }
 
-    fn cells(asked: Retention, seen_before: &[u32]) -> Vec<(usize, usize, u64, u64, bool)> {
-        let first = actors(&[&[1, 2, 3], &[2, 4], &[1]]);
-        let rows = retention(&asked, &first, &first, &seen_before.iter().collect());
+    fn cells(asked: Retention, first: &[RoaringBitmap]) -> Vec<(usize, usize, u64, u64, bool)> {
+        let rows = retention(&asked, first, &active());
         rows.iter().map(|row| (row.cohort, row.n, row.size, row.returned, row.is_over)).collect()
+    }
+
+    fn active() -> Vec<RoaringBitmap> {
+        actors(&[&[1, 2, 3], &[2, 4], &[1]])
     }
 
     #[test]
     fn a_later_period_counts_only_when_it_rolls() {
-        let asked = Retention { kind: Kind::NthPeriod, first_time: false, periods: 2, over: 2 };
-        let nth = cells(asked, &[]);
+        let asked = Retention { kind: Kind::NthPeriod, periods: 2, over: 2 };
+        let nth = cells(asked, &active());
         assert_eq!(nth[..3], [(0, 0, 3, 3, true), (0, 1, 3, 1, true), (0, 2, 3, 1, false)]);
-        let rolling = cells(Retention { kind: Kind::Rolling, ..asked }, &[]);
+        let rolling = cells(Retention { kind: Kind::Rolling, ..asked }, &active());
         assert_eq!(rolling[..3], [(0, 0, 3, 3, true), (0, 1, 3, 2, true), (0, 2, 3, 1, false)]);
     }
 
     #[test]
     fn who_was_seen_before_does_not_begin_again_when_only_the_first_time_counts() {
-        let asked = Retention { kind: Kind::NthPeriod, first_time: true, periods: 1, over: 3 };
+        let asked = Retention { kind: Kind::NthPeriod, periods: 1, over: 3 };
         let expected =
             [(0, 0, 2, 2, true), (0, 1, 2, 1, true), (1, 0, 1, 1, true), (1, 1, 1, 0, true), (2, 0, 0, 0, true)];
-        assert_eq!(cells(asked, &[3]), expected);
+        assert_eq!(cells(asked, &newcomers(&active(), &[3].into())), expected);
     }
 }

@@ -1,5 +1,7 @@
 //! Sessions: events of one actor without a long pause between them.
 
+use std::ops::Range;
+
 use super::periods::Periods;
 use super::{Event, elapsed_ms};
 
@@ -35,6 +37,11 @@ impl<'a> Iterator for Split<'a> {
         self.rest = rest;
         Some(session)
     }
+}
+
+/// The first events of those sessions of one actor that start within a range.
+pub fn begins<'a>(events: &'a [Event], range: &'a Range<i64>) -> impl Iterator<Item = &'a Event> {
+    split(events).filter_map(<[Event]>::first).filter(|first| range.contains(&first.time_ms))
 }
 
 /// The sessions of one period.
@@ -78,9 +85,17 @@ impl Sessions {
     /// One actor: its events that make up sessions, with those before and after the range that belong to sessions which
     /// cross its bounds.
     pub fn add(&mut self, events: &[Event]) {
+        self.add_where(events, |_| true);
+    }
+
+    /// The same, and only sessions whose first event passes count.
+    pub fn add_where(&mut self, events: &[Event], passes: impl Fn(&Event) -> bool) {
         let mut last = None;
         for session in split(events) {
             let (Some(first), Some(end)) = (session.first(), session.last()) else { continue };
+            if !passes(first) {
+                continue;
+            }
             let Some(period) = self.periods.index_of(first.time_ms) else { continue };
             let Some(row) = self.rows.get_mut(period) else { continue };
             // Sessions are in order, so those of one period follow one another.

@@ -12,6 +12,7 @@ use daybook_kernel::time::Timestamp;
 use roaring::RoaringBitmap;
 
 use super::pass::{Pass, rollups_of};
+use super::ranked::Ranked;
 use super::selector::Selector;
 use crate::evolve::{Counted, Counts, read_bitmap};
 use crate::metrics::periods::Periods;
@@ -34,15 +35,37 @@ pub(super) struct Activity {
 }
 
 impl Activity {
-    /// The actors of each period, of one selector, all labels together.
+    /// The actors of one selector with their value.
+    pub(super) fn by_value(&self, selector: usize) -> impl Iterator<Item = (u32, &RoaringBitmap)> {
+        self.of(selector).map(|(value, _, actors)| (value, actors))
+    }
+
+    /// The actors of each period, of one selector, all values together.
     pub(super) fn actors(&self, selector: usize, periods: usize) -> Vec<RoaringBitmap> {
         let mut actors = vec![RoaringBitmap::new(); periods];
-        for ((_, _, period), active) in self.cells.range((selector, 0, 0)..(selector.saturating_add(1), 0, 0)) {
-            if let Some(actors) = actors.get_mut(*period) {
-                *actors |= &active.actors;
+        for (_, period, active) in self.of(selector) {
+            if let Some(actors) = actors.get_mut(period) {
+                *actors |= active;
             }
         }
         actors
+    }
+
+    /// The same for the values of each place.
+    pub(super) fn actors_by_place(&self, selector: usize, periods: usize, ranked: &Ranked) -> Vec<Vec<RoaringBitmap>> {
+        let mut actors = vec![vec![RoaringBitmap::new(); periods]; ranked.len()];
+        for (value, period, active) in self.of(selector) {
+            let place = ranked.place(value).and_then(|place| actors.get_mut(place));
+            if let Some(actors) = place.and_then(|periods| periods.get_mut(period)) {
+                *actors |= active;
+            }
+        }
+        actors
+    }
+
+    fn of(&self, selector: usize) -> impl Iterator<Item = (u32, usize, &RoaringBitmap)> {
+        let cells = self.cells.range((selector, 0, 0)..(selector.saturating_add(1), 0, 0));
+        cells.map(|((_, value, period), active)| (*value, *period, &active.actors))
     }
 }
 
@@ -70,24 +93,31 @@ pub(super) fn activity(pass: &mut Pass<'_>, periods: &Periods) -> Result<Activit
     Ok(Activity { cells, events_read })
 }
 
-/// Who was ever active before a time.
-pub(super) fn seen_before(pass: &mut Pass<'_>, time_ms: i64) -> Result<(RoaringBitmap, u64), Refusal> {
-    let mut seen = RoaringBitmap::new();
+/// Who was ever active before a time, by value.
+pub(super) type Seen = BTreeMap<u32, RoaringBitmap>;
+
+/// Who was ever active before a time, and how many events were read for that.
+pub(super) fn seen_before(pass: &mut Pass<'_>, time_ms: i64) -> Result<(Seen, u64), Refusal> {
+    let mut seen = Seen::new();
     if pass.is_of_names() && time_ms % DAY_MS == 0 {
         let last_day = day_of(time_ms).saturating_sub(1);
         for name in pass.selectors.iter().flat_map(Selector::names).collect::<BTreeSet<_>>() {
+            let seen = seen.entry(pass.split.of_name(name).unwrap_or_default()).or_default();
             for row in rollups_of(pass.tables, name, i64::MIN, last_day) {
-                seen |= read_bitmap(&row?.1.actors)? - &*pass.erased;
+                *seen |= read_bitmap(&row?.1.actors)? - &*pass.erased;
             }
             for counted in pass.recent.range(..=last_day).filter_map(|(_, counted)| counted.get(&name)) {
-                seen |= &counted.actors;
+                *seen |= &counted.actors;
             }
         }
         return Ok((seen, 0));
     }
     (pass.from_ms, pass.to_ms) = (i64::MIN, time_ms);
-    let read = pass.run(|actor, _| _ = seen.insert(actor))?;
-    seen.remove(0);
+    let read = pass.run(|actor, events| {
+        for event in events.iter().filter(|_| actor != 0) {
+            seen.entry(event.value).or_default().insert(actor);
+        }
+    })?;
     Ok((seen, read))
 }
 

@@ -4,18 +4,22 @@
 //! | --- | --- |
 //! | `definition` | what is wrong with a definition |
 //! | `selector`, `split` | which events are meant; what they are split by |
+//! | `ranked` | which values of a breakdown are told apart |
 //! | `pass` | one pass over the events, actor by actor |
+//! | `by_value` | the same where sessions count under the value of their first event |
 //! | `activity` | who was active when, from rollups where that is possible |
 //! | `table` | the table that answers |
 //! | one for each metric | from the question to its accumulator in [`crate::metrics`], and from there to the table |
 
 mod activity;
+mod by_value;
 mod copilot;
 mod definition;
 mod funnel;
 mod lifecycle;
 mod pass;
 mod paths;
+mod ranked;
 mod retention;
 mod selector;
 mod sessions;
@@ -218,12 +222,21 @@ impl<'a> Question<'a> {
 
     /// A pass over the events of the question that these selectors mean.
     fn pass(&self, selectors: &[&EventSelector]) -> Result<Pass<'a>, Refusal> {
+        self.pass_split_by(self.breakdown, selectors)
+    }
+
+    /// The same, with nothing told apart.
+    fn pass_of_all(&self, selectors: &[&EventSelector]) -> Result<Pass<'a>, Refusal> {
+        self.pass_split_by(None, selectors)
+    }
+
+    fn pass_split_by(&self, breakdown: Option<&Breakdown>, selectors: &[&EventSelector]) -> Result<Pass<'a>, Refusal> {
         let mut slots = Slots::default();
         let selector = |selector: &&EventSelector| Selector::new(selector, &self.catalogue, &mut slots);
         let selectors: Vec<_> = selectors.iter().map(selector).collect::<Result<_, _>>()?;
         let filter = |filter: &PropertyFilter| Filter::new(filter, &self.catalogue, &mut slots);
         let filters = self.filters.iter().map(filter).collect::<Result<_, _>>()?;
-        let split = Split::new(self.breakdown, &self.catalogue, &mut slots)?;
+        let split = Split::new(breakdown, &self.catalogue, &mut slots)?;
         Ok(Pass {
             tables: self.tables,
             from_ms: self.start_ms,
@@ -236,13 +249,6 @@ impl<'a> Question<'a> {
             number: None,
             properties: slots.numbers().to_vec(),
         })
-    }
-
-    fn no_breakdown(&self, metric: &str) -> Result<(), Violations> {
-        match self.breakdown.and_then(|breakdown| breakdown.by.as_ref()) {
-            None => Ok(()),
-            Some(_) => Err(Violations::one("breakdown", format!("must be empty: {metric} is not split; use filters"))),
-        }
     }
 }
 

@@ -1,19 +1,20 @@
-//! Retention: of those who began in a period, how many are active in the periods after it.
+//! Retention: of those who began in a period, how many are active in the periods after it. Split, somebody begins under each
+//! value that their first events of the period have, and comes back under any.
 
 use daybook_disclosure::{Counts, Shown, suppress};
 use daybook_kernel::rejection::Refusal;
 use daybook_proto::product_analytics::v1::{ColumnType, Granularity, RetentionKind, RetentionMetric};
 use roaring::RoaringBitmap;
 
-use super::activity::{activity, seen_before};
-use super::table::{Table, integer, may_show, nothing, share, shown, time};
+use super::activity::{Seen, activity, seen_before};
+use super::ranked::Ranked;
+use super::table::{Table, integer, may_show, nothing, share, shown, text, time};
 use super::{Answer, Question, names};
 use crate::DAY_MS;
 use crate::metrics::periods::RANGE_DAYS_MAX;
-use crate::metrics::retention::{Kind, Retention, RetentionRow, retention};
+use crate::metrics::retention::{Kind, Retention, RetentionRow, newcomers, retention};
 
 pub(super) fn answer(question: &Question<'_>, metric: &RetentionMetric) -> Result<Answer, Refusal> {
-    question.no_breakdown("retention")?;
     let granularity = question.granularity_or_day();
     let first = metric.first.clone().unwrap_or_default();
     let returning = metric.returning.clone().unwrap_or_else(|| first.clone());
@@ -25,7 +26,7 @@ pub(super) fn answer(question: &Question<'_>, metric: &RetentionMetric) -> Resul
     let mut names = names(&pass);
     let (seen, read_before) = match metric.first_time {
         true => seen_before(&mut pass, question.start_ms)?,
-        false => (RoaringBitmap::new(), 0),
+        false => (Seen::new(), 0),
     };
     // One period more than is asked for: the last of a range may be cut off at its end.
     let longest = DAY_MS
@@ -38,65 +39,75 @@ pub(super) fn answer(question: &Question<'_>, metric: &RetentionMetric) -> Resul
     let latest = question.start_ms.saturating_add(RANGE_DAYS_MAX.saturating_mul(DAY_MS));
     let end_ms = question.end_ms.saturating_add(more).min(latest).max(question.end_ms);
     let all = question.periods_of(question.start_ms, end_ms, granularity)?;
-    let mut pass = question.pass(&[&returning])?;
-    pass.to_ms = end_ms;
-    let came_back = activity(&mut pass, &all)?;
-    names.extend(super::names(&pass));
+    let mut second = question.pass_of_all(&[&returning])?;
+    second.to_ms = end_ms;
+    let came_back = activity(&mut second, &all)?;
+    names.extend(super::names(&second));
 
     let asked = Retention {
         kind: match metric.kind() {
             RetentionKind::Unspecified => Kind::NthPeriod,
             RetentionKind::Rolling => Kind::Rolling,
         },
-        first_time: metric.first_time,
         periods,
         over: all.over(question.now_ms),
     };
-    let rows = retention(&asked, &began.actors(0, cohorts.len()), &came_back.actors(0, all.len()), &seen);
-    let told = Told::new(&rows, periods, question.suppress_below);
-    let mut table = Table::new(&[
-        ("period_start", ColumnType::Time),
+    let ranked = Ranked::of_actors(began.by_value(0), pass.split.limit);
+    let mut first = began.actors_by_place(0, cohorts.len(), &ranked);
+    if metric.first_time {
+        // Whoever was seen under any value is no newcomer under another.
+        let seen = seen.into_values().fold(RoaringBitmap::new(), |seen, actors| seen | actors);
+        let newcomers = newcomers(&began.actors(0, cohorts.len()), &seen);
+        first.iter_mut().for_each(|began| began.iter_mut().zip(&newcomers).for_each(|(began, new)| *began &= new));
+    }
+    let returning = came_back.actors(0, all.len());
+    let rows: Vec<Vec<RetentionRow>> = first.iter().map(|first| retention(&asked, first, &returning)).collect();
+    let told = Told::of_places(&rows, cohorts.len(), periods, question.suppress_below);
+    let mut columns = vec![("period_start", ColumnType::Time)];
+    columns.extend(pass.split.is_asked().then_some(("breakdown", ColumnType::Text)));
+    columns.extend([
         ("n", ColumnType::Integer),
         ("cohort", ColumnType::Integer),
         ("actors", ColumnType::Integer),
         ("share", ColumnType::Share),
         ("open", ColumnType::Integer),
     ]);
-    let starts = |row: &RetentionRow| all.as_slice().get(row.cohort).map(|period| period.start_ms);
+    let mut table = Table::new(&columns);
     // Periods that have not begun tell nothing.
     let has_begun = |row: &&RetentionRow| {
         all.as_slice().get(row.cohort.saturating_add(row.n)).is_some_and(|period| period.start_ms <= question.now_ms)
     };
-    for row in rows.iter().filter(has_begun) {
-        let (size_shown, is_shown) = (told.size(row.cohort), told.returned(row));
-        table.add(vec![
-            starts(row).map_or_else(nothing, time),
-            integer(row.n as u64),
-            shown(size_shown, integer(row.size)),
-            shown(is_shown, integer(row.returned)),
-            shown(is_shown, share(row.returned, row.size)),
-            integer(u64::from(!row.is_over)),
-        ]);
-    }
-    // All cohorts whose period is over, together.
-    for n in 0..=periods {
-        let over = rows.iter().filter(|row| row.n == n && row.is_over);
-        let (size, returned) = over.fold((0u64, 0u64), |(size, returned), row| {
-            (size.saturating_add(row.size), returned.saturating_add(row.returned))
-        });
-        if size == 0 {
-            continue;
+    for (place, (rows, told)) in rows.iter().zip(&told).enumerate() {
+        let mut add = |start: Option<i64>, counts: [u64; 3], size_shown: bool, is_shown: bool, is_over: bool| {
+            let [n, size, returned] = counts;
+            let mut cells = vec![start.map_or_else(nothing, time)];
+            cells.extend(pass.split.is_asked().then(|| text(ranked.text(place, &pass.split.labels))));
+            cells.extend([
+                integer(n),
+                shown(size_shown, integer(size)),
+                shown(is_shown, integer(returned)),
+                shown(is_shown, share(returned, size)),
+                integer(u64::from(!is_over)),
+            ]);
+            table.add(cells);
+        };
+        for row in rows.iter().filter(has_begun) {
+            let start = all.as_slice().get(row.cohort).map(|period| period.start_ms);
+            let counts = [row.n as u64, row.size, row.returned];
+            add(start, counts, told.size(row.cohort), told.returned(row), row.is_over);
         }
-        let (size_shown, is_shown) = (told.all_sizes(n), told.all_returned(n));
-        table.add(vec![
-            nothing(),
-            integer(n as u64),
-            shown(size_shown, integer(size)),
-            shown(is_shown, integer(returned)),
-            shown(is_shown, share(returned, size)),
-            integer(0),
-        ]);
+        // All cohorts whose period is over, together.
+        for n in 0..=periods {
+            let over = rows.iter().filter(|row| row.n == n && row.is_over);
+            let (size, returned) = over.fold((0u64, 0u64), |(size, returned), row| {
+                (size.saturating_add(row.size), returned.saturating_add(row.returned))
+            });
+            if size > 0 {
+                add(None, [n as u64, size, returned], told.all_sizes(n), told.all_returned(n), true);
+            }
+        }
     }
+    table.notes.extend(ranked.note());
     let events_read = began.events_read.saturating_add(read_before).saturating_add(came_back.events_read);
     Ok(Answer { table, events_read, names })
 }
@@ -111,17 +122,23 @@ struct Told {
 }
 
 impl Told {
-    fn new(rows: &[RetentionRow], periods: usize, suppress_below: u64) -> Self {
-        let cohorts = rows.iter().map(|row| row.cohort + 1).max().unwrap_or_default();
-        let mut sizes = vec![0u64; cohorts];
-        for row in rows {
-            if let Some(size) = sizes.get_mut(row.cohort) {
-                *size = row.size;
-            }
-        }
-        let counts: Vec<&[u64]> = sizes.chunks(1).collect();
+    /// For each place; rows of places with the sizes of their cohorts are a table, too.
+    fn of_places(places: &[Vec<RetentionRow>], cohorts: usize, periods: usize, suppress_below: u64) -> Vec<Self> {
+        let size =
+            |rows: &Vec<RetentionRow>, cohort| rows.iter().find(|row| row.cohort == cohort).map_or(0, |row| row.size);
+        let of_cohort = |cohort: usize| places.iter().map(|rows| size(rows, cohort)).collect();
+        let counts: Vec<Vec<u64>> = (0..cohorts).map(of_cohort).collect();
+        let counts: Vec<&[u64]> = counts.iter().map(Vec::as_slice).collect();
         let may_show = Counts::from_rows(&counts).map(|counts| suppress(&counts, suppress_below));
-        let sizes = (0..cohorts).map(|at| may_show.as_ref().is_some_and(|shown| shown.cell(at, 0))).collect();
+        let is_shown = |cohort, place| may_show.as_ref().is_some_and(|may_show| may_show.cell(cohort, place));
+        let of = |(place, rows): (usize, &Vec<RetentionRow>)| {
+            let sizes = (0..cohorts).map(|cohort| is_shown(cohort, place)).collect();
+            Self::new(rows, sizes, periods, suppress_below)
+        };
+        places.iter().enumerate().map(of).collect()
+    }
+
+    fn new(rows: &[RetentionRow], sizes: Vec<bool>, periods: usize, suppress_below: u64) -> Self {
         let of_n = |n: usize| {
             let over: Vec<_> = rows.iter().filter(|row| row.n == n && row.is_over).collect();
             let counts: Vec<[u64; 2]> =

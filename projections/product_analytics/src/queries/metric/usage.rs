@@ -8,7 +8,7 @@ use daybook_proto::product_analytics::v1::{ColumnType, Granularity, UsageMetric}
 use roaring::RoaringBitmap;
 
 use super::activity::{Active, activity};
-use super::split::OTHERS;
+use super::ranked::Ranked;
 use super::table::{Table, integer, nothing, number, shown, text, time};
 use super::{Answer, Question, names};
 use crate::metrics::periods::{Period, Periods};
@@ -28,8 +28,8 @@ pub(super) fn answer(question: &Question<'_>, metric: &UsageMetric) -> Result<An
     let days = question.periods(Granularity::Day)?;
     let activity = activity(&mut pass, &days)?;
     let periods = question.periods(question.granularity)?;
-    let labels = labels(&activity.cells, pass.split.limit);
-    let told = told(&activity.cells, &days, &periods, &labels);
+    let ranked = Ranked::of_actors(activity.by_value(0), pass.split.limit);
+    let told = told(&activity.cells, &days, &periods, &ranked);
     let has_periods = question.granularity != Granularity::Unspecified;
 
     let mut columns = Vec::new();
@@ -42,10 +42,6 @@ pub(super) fn answer(question: &Question<'_>, metric: &UsageMetric) -> Result<An
         ("stickiness", ColumnType::Share),
     ]);
     let mut table = Table::new(&columns);
-    let label_text = |place: usize| match labels.shown.get(place) {
-        Some(label) => pass.split.labels.text(*label),
-        None => OTHERS,
-    };
     let mut add = |period: Option<Period>, rows: &[Vec<&Told>], days: &dyn Fn(usize) -> usize, starts: &[Period]| {
         let counts: Vec<Vec<u64>> = rows.iter().map(|row| row.iter().map(|told| told.actors.len()).collect()).collect();
         let counts: Vec<&[u64]> = counts.iter().map(Vec::as_slice).collect();
@@ -59,7 +55,7 @@ pub(super) fn answer(question: &Question<'_>, metric: &UsageMetric) -> Result<An
                     cells.push(if period.is_some() { nothing() } else { start.unwrap_or_else(nothing) });
                 }
                 if pass.split.is_asked() {
-                    cells.push(text(label_text(place)));
+                    cells.push(text(ranked.text(place, &pass.split.labels)));
                 }
                 let mean = told.daily as f64 / days(at).max(1) as f64;
                 let stickiness =
@@ -84,31 +80,8 @@ pub(super) fn answer(question: &Question<'_>, metric: &UsageMetric) -> Result<An
     let whole = Period { start_ms: question.start_ms, end_ms: question.end_ms };
     let all_days = days.len();
     add(Some(whole), &[told.whole.iter().collect()], &|_| all_days, &[]);
-    if labels.has_others {
-        table.notes.push(format!("{OTHERS} are all values beyond the {} most frequent", labels.shown.len()));
-    }
+    table.notes.extend(ranked.note());
     Ok(Answer { table, events_read: activity.events_read, names: names(&pass) })
-}
-
-/// The labels that are told apart, the most frequent first.
-struct Labels {
-    shown: Vec<u32>,
-    has_others: bool,
-}
-
-fn labels(cells: &BTreeMap<(usize, u32, usize), Active>, limit: usize) -> Labels {
-    let mut actors: BTreeMap<u32, RoaringBitmap> = BTreeMap::new();
-    for ((_, label, _), active) in cells {
-        *actors.entry(*label).or_default() |= &active.actors;
-    }
-    let mut shown: Vec<(u64, u32)> = actors.into_iter().map(|(label, actors)| (actors.len(), label)).collect();
-    shown.sort_by_key(|(actors, label)| (std::cmp::Reverse(*actors), *label));
-    let has_others = shown.len() > limit;
-    shown.truncate(limit);
-    if shown.is_empty() {
-        shown.push((0, 0));
-    }
-    Labels { shown: shown.into_iter().map(|(_, label)| label).collect(), has_others }
 }
 
 struct AllTold {
@@ -116,14 +89,13 @@ struct AllTold {
     whole: Vec<Told>,
 }
 
-fn told(cells: &BTreeMap<(usize, u32, usize), Active>, days: &Periods, periods: &Periods, labels: &Labels) -> AllTold {
-    let columns = labels.shown.len() + usize::from(labels.has_others);
-    let empty = || (0..columns).map(|_| Told::default()).collect::<Vec<_>>();
+fn told(cells: &BTreeMap<(usize, u32, usize), Active>, days: &Periods, periods: &Periods, ranked: &Ranked) -> AllTold {
+    let empty = || (0..ranked.len()).map(|_| Told::default()).collect::<Vec<_>>();
     let mut all = AllTold { by_period: (0..periods.len()).map(|_| empty()).collect(), whole: empty() };
     // Those beyond the limit are one label: whoever was active under several of them counts once a day.
     let mut by_day: BTreeMap<(usize, usize), Active> = BTreeMap::new();
     for ((_, label, day), active) in cells {
-        let column = labels.shown.iter().position(|shown| shown == label).unwrap_or(labels.shown.len());
+        let Some(column) = ranked.place(*label) else { continue };
         let cell = by_day.entry((column, *day)).or_default();
         cell.events = cell.events.saturating_add(active.events);
         cell.actors |= &active.actors;
