@@ -86,5 +86,5 @@ secrets = [text.lower().encode() for text in json.load(open(folder / "driven.jso
 files = [file for part in ("node", "export") for file in (folder / part).rglob("*") if file.is_file()]
 found = [f"{secret} in {file}" for file in files for secret in secrets if secret in file.read_bytes().lower()]
 print(f"{len(secrets)} things that were typed in the browser, looked for in {len(files)} files: {len(found)} found")
-sys.exit("\n".join(found))
+sys.exit("\n".join(found) or 0)
 END
