@@ -58,7 +58,7 @@ pub(super) fn answer(question: &Question<'_>, metric: &CopilotMetric) -> Result<
     let has_breakdown = pass.split.is_asked();
     let mut columns = Vec::new();
     columns.extend(has_periods.then_some(("period_start", ColumnType::Time)));
-    columns.extend(has_breakdown.then_some(("breakdown", ColumnType::Text)));
+    columns.extend(pass.split.column());
     columns.extend([
         ("shown", ColumnType::Integer),
         ("used", ColumnType::Integer),

@@ -60,7 +60,7 @@ pub(super) fn answer(question: &Question<'_>, metric: &FunnelMetric) -> Result<A
 
     let has_breakdown = pass.split.is_asked();
     let mut columns = Vec::new();
-    columns.extend(has_breakdown.then_some(("breakdown", ColumnType::Text)));
+    columns.extend(pass.split.column());
     columns.extend([
         ("step", ColumnType::Integer),
         ("events", ColumnType::Text),

@@ -7,7 +7,7 @@ use daybook_proto::product_analytics::v1::{ColumnType, Granularity, LifecycleMet
 
 use super::activity::{activity, seen_before};
 use super::ranked::Ranked;
-use super::table::{Table, integer, shown, text, time};
+use super::table::{Table, integer, shown, time};
 use super::{Answer, Question, names};
 use crate::DAY_MS;
 use crate::metrics::lifecycle::{LifecycleRow, lifecycle};
@@ -47,7 +47,7 @@ pub(super) fn answer(question: &Question<'_>, metric: &LifecycleMetric) -> Resul
         .collect();
     let is_shown = told(&rows, periods.len(), question.suppress_below);
     let mut columns = vec![("period_start", ColumnType::Time)];
-    columns.extend(pass.split.is_asked().then_some(("breakdown", ColumnType::Text)));
+    columns.extend(pass.split.column());
     columns.extend([
         ("new", ColumnType::Integer),
         ("returning", ColumnType::Integer),
@@ -59,7 +59,7 @@ pub(super) fn answer(question: &Question<'_>, metric: &LifecycleMetric) -> Resul
         for (place, (rows, is_shown)) in rows.iter().zip(&is_shown).enumerate() {
             let (Some(row), Some(is_shown)) = (rows.get(at), is_shown.get(at)) else { continue };
             let mut cells = vec![time(period.start_ms)];
-            cells.extend(pass.split.is_asked().then(|| text(ranked.text(place, &pass.split.labels))));
+            cells.extend(ranked.cell(place, &pass.split));
             let counts = [row.new, row.returning, row.resurrecting, row.dormant];
             cells.extend(counts.map(|count| shown(*is_shown, integer(count))));
             table.add(cells);

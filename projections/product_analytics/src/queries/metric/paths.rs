@@ -37,7 +37,7 @@ pub(super) fn answer(question: &Question<'_>, metric: &PathsMetric) -> Result<An
     let actors: Vec<u64> = results.iter().map(|result| result.actors).collect();
     let may_show = Counts::from_rows(&[&actors]).map(|counts| suppress(&counts, k));
     let mut columns = Vec::new();
-    columns.extend(pass.split.is_asked().then_some(("breakdown", ColumnType::Text)));
+    columns.extend(pass.split.column());
     columns.extend([
         ("path", ColumnType::Text),
         ("sessions", ColumnType::Integer),
@@ -47,7 +47,6 @@ pub(super) fn answer(question: &Question<'_>, metric: &PathsMetric) -> Result<An
     let mut table = Table::new(&columns);
     let mut all_rest = 0u64;
     for (place, result) in results.into_iter().enumerate() {
-        let value = || pass.split.is_asked().then(|| text(ranked.text(place, &pass.split.labels)));
         let is_told = may_show.as_ref().is_some_and(|may_show| may_show.cell(0, place));
         let all = result.rows.iter().fold(result.rest_sessions, |sum, row| sum.saturating_add(row.sessions));
         // Which way a few people went is theirs: those paths are told together with the rest.
@@ -57,7 +56,7 @@ pub(super) fn answer(question: &Question<'_>, metric: &PathsMetric) -> Result<An
         let rest_paths = result.rest_paths.saturating_add(few.len() as u64);
         for row in told {
             let names: Vec<_> = row.names.iter().map(|name| question.catalogue.name(*name)).collect();
-            let mut cells: Vec<_> = value().into_iter().collect();
+            let mut cells: Vec<_> = ranked.cell(place, &pass.split).into_iter().collect();
             let path = text(&names.join(" > "));
             cells.extend([path, integer(row.sessions), integer(row.actors), share(row.sessions, all)]);
             table.add(cells);
@@ -66,7 +65,7 @@ pub(super) fn answer(question: &Question<'_>, metric: &PathsMetric) -> Result<An
             // Of the rest only sessions are known for certain: an actor can be in it more than once.
             let is_shown = is_told && may_show_all(rest_sessions, k);
             let (sessions, share) = (integer(rest_sessions), share(rest_sessions, all));
-            let mut cells: Vec<_> = value().into_iter().collect();
+            let mut cells: Vec<_> = ranked.cell(place, &pass.split).into_iter().collect();
             cells.extend([text(OTHERS), shown(is_shown, sessions), nothing(), shown(is_shown, share)]);
             table.add(cells);
             all_rest = all_rest.saturating_add(rest_paths);

@@ -3,9 +3,11 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use daybook_proto::product_analytics::v1::Cell;
 use roaring::RoaringBitmap;
 
-use super::split::{Labels, OTHERS};
+use super::split::{OTHERS, Split};
+use super::table::text;
 
 /// The values that are told apart, each at its place. The last place is that of all others, if there are any.
 #[derive(Debug)]
@@ -48,9 +50,10 @@ impl Ranked {
         self.shown.iter().position(|shown| *shown == value).or(others)
     }
 
-    /// What the values of a place are called.
-    pub(super) fn text<'a>(&self, place: usize, labels: &'a Labels) -> &'a str {
-        self.shown.get(place).map_or(OTHERS, |value| labels.text(*value))
+    /// The cell that names the values of a place, if anything is told apart.
+    pub(super) fn cell(&self, place: usize, split: &Split) -> Option<Cell> {
+        let name = || self.shown.get(place).map_or(OTHERS, |value| split.labels.text(*value));
+        split.is_asked().then(|| text(name()))
     }
 
     /// What is to be said of the others.

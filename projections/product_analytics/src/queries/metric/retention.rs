@@ -8,7 +8,7 @@ use roaring::RoaringBitmap;
 
 use super::activity::{Seen, activity, seen_before};
 use super::ranked::Ranked;
-use super::table::{Table, integer, may_show, nothing, share, shown, text, time};
+use super::table::{Table, integer, may_show, nothing, share, shown, time};
 use super::{Answer, Question, names};
 use crate::DAY_MS;
 use crate::metrics::periods::RANGE_DAYS_MAX;
@@ -64,7 +64,7 @@ pub(super) fn answer(question: &Question<'_>, metric: &RetentionMetric) -> Resul
     let rows: Vec<Vec<RetentionRow>> = first.iter().map(|first| retention(&asked, first, &returning)).collect();
     let told = Told::of_places(&rows, cohorts.len(), periods, question.suppress_below);
     let mut columns = vec![("period_start", ColumnType::Time)];
-    columns.extend(pass.split.is_asked().then_some(("breakdown", ColumnType::Text)));
+    columns.extend(pass.split.column());
     columns.extend([
         ("n", ColumnType::Integer),
         ("cohort", ColumnType::Integer),
@@ -81,7 +81,7 @@ pub(super) fn answer(question: &Question<'_>, metric: &RetentionMetric) -> Resul
         let mut add = |start: Option<i64>, counts: [u64; 3], size_shown: bool, is_shown: bool, is_over: bool| {
             let [n, size, returned] = counts;
             let mut cells = vec![start.map_or_else(nothing, time)];
-            cells.extend(pass.split.is_asked().then(|| text(ranked.text(place, &pass.split.labels))));
+            cells.extend(ranked.cell(place, &pass.split));
             cells.extend([
                 integer(n),
                 shown(size_shown, integer(size)),

@@ -5,7 +5,7 @@ use daybook_kernel::rejection::Refusal;
 use daybook_proto::product_analytics::v1::{ColumnType, Granularity, SessionsMetric};
 
 use super::by_value::{ByValue, by_value};
-use super::table::{Table, integer, maybe, nothing, number, shown, text, time};
+use super::table::{Table, integer, maybe, nothing, number, shown, time};
 use super::{Answer, Question, names};
 use crate::metrics::percentiles::percentile;
 use crate::metrics::sessions::{LENGTH_MS_MAX, Sessions, SessionsResult, SessionsRow, begins};
@@ -28,7 +28,7 @@ pub(super) fn answer(question: &Question<'_>, metric: &SessionsMetric) -> Result
     let has_periods = question.granularity != Granularity::Unspecified;
     let mut columns = Vec::new();
     columns.extend(has_periods.then_some(("period_start", ColumnType::Time)));
-    columns.extend(pass.split.is_asked().then_some(("breakdown", ColumnType::Text)));
+    columns.extend(pass.split.column());
     columns.extend([
         ("sessions", ColumnType::Integer),
         ("actors", ColumnType::Integer),
@@ -51,7 +51,7 @@ pub(super) fn answer(question: &Question<'_>, metric: &SessionsMetric) -> Result
                 let is_shown = may_show.as_ref().is_some_and(|may_show| may_show.cell(at, place));
                 let mut cells = Vec::new();
                 cells.extend(has_periods.then(|| start.map_or_else(nothing, time)));
-                cells.extend(pass.split.is_asked().then(|| text(ranked.text(place, &pass.split.labels))));
+                cells.extend(ranked.cell(place, &pass.split));
                 let per_session = (told.sessions > 0).then(|| number(told.events as f64 / told.sessions as f64));
                 let numbers = [
                     integer(told.sessions),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use daybook_kernel::rejection::Refusal;
 use daybook_proto::product_analytics::v1::breakdown::By;
-use daybook_proto::product_analytics::v1::{Breakdown, PropertyType};
+use daybook_proto::product_analytics::v1::{Breakdown, ColumnType, PropertyType};
 
 use super::selector::Slots;
 use crate::catalogue::Catalogue;
@@ -121,6 +121,11 @@ impl Split {
     /// Whether anything is told apart.
     pub(super) fn is_asked(&self) -> bool {
         !matches!(self.of, Of::Nothing)
+    }
+
+    /// The column that names what is told apart, if anything is.
+    pub(super) fn column(&self) -> Option<(&'static str, ColumnType)> {
+        self.is_asked().then_some(("breakdown", ColumnType::Text))
     }
 
     /// The label of all events of a name, if the name alone decides.

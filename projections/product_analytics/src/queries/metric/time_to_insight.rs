@@ -6,7 +6,7 @@ use daybook_kernel::rejection::{Refusal, Violations};
 use daybook_proto::product_analytics::v1::{ColumnType, EventMeaning, EventSelector, TimeToInsightMetric};
 
 use super::by_value::{ByValue, by_value};
-use super::table::{Table, integer, may_show, maybe, shown, text};
+use super::table::{Table, integer, may_show, maybe, shown};
 use super::{Answer, Question, names};
 use crate::metrics::sessions::{LENGTH_MS_MAX, begins};
 use crate::metrics::time_to_insight::{TimeToInsight, TimeToInsightResult};
@@ -31,7 +31,7 @@ pub(super) fn answer(question: &Question<'_>, metric: &TimeToInsightMetric) -> R
     let actors: Vec<u64> = results.iter().map(TimeToInsightResult::actors).collect();
     let may_show_actors = Counts::from_rows(&[&actors]).map(|counts| suppress(&counts, k));
     let mut columns = Vec::new();
-    columns.extend(pass.split.is_asked().then_some(("breakdown", ColumnType::Text)));
+    columns.extend(pass.split.column());
     columns.extend([
         ("actors", ColumnType::Integer),
         ("reached", ColumnType::Integer),
@@ -46,7 +46,7 @@ pub(super) fn answer(question: &Question<'_>, metric: &TimeToInsightMetric) -> R
         let actors_shown = may_show_actors.as_ref().is_some_and(|may_show| may_show.cell(0, place));
         let is_shown = actors_shown && may_show(result.reached(), result.actors(), k);
         let mut cells = Vec::new();
-        cells.extend(pass.split.is_asked().then(|| text(ranked.text(place, &pass.split.labels))));
+        cells.extend(ranked.cell(place, &pass.split));
         cells.extend([
             shown(actors_shown, integer(result.actors())),
             shown(is_shown, integer(result.reached())),

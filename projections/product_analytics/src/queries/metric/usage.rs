@@ -9,7 +9,7 @@ use roaring::RoaringBitmap;
 
 use super::activity::{Active, activity};
 use super::ranked::Ranked;
-use super::table::{Table, integer, nothing, number, shown, text, time};
+use super::table::{Table, integer, nothing, number, shown, time};
 use super::{Answer, Question, names};
 use crate::metrics::periods::{Period, Periods};
 
@@ -34,7 +34,7 @@ pub(super) fn answer(question: &Question<'_>, metric: &UsageMetric) -> Result<An
 
     let mut columns = Vec::new();
     columns.extend(has_periods.then_some(("period_start", ColumnType::Time)));
-    columns.extend(pass.split.is_asked().then_some(("breakdown", ColumnType::Text)));
+    columns.extend(pass.split.column());
     columns.extend([
         ("events", ColumnType::Integer),
         ("actors", ColumnType::Integer),
@@ -54,9 +54,7 @@ pub(super) fn answer(question: &Question<'_>, metric: &UsageMetric) -> Result<An
                     let start = period.or_else(|| starts.get(at).copied()).map(|period| time(period.start_ms));
                     cells.push(if period.is_some() { nothing() } else { start.unwrap_or_else(nothing) });
                 }
-                if pass.split.is_asked() {
-                    cells.push(text(ranked.text(place, &pass.split.labels)));
-                }
+                cells.extend(ranked.cell(place, &pass.split));
                 let mean = told.daily as f64 / days(at).max(1) as f64;
                 let stickiness =
                     if told.actors.is_empty() { nothing() } else { number(mean / told.actors.len() as f64) };
