@@ -41,17 +41,32 @@ fn share(part: u64, whole: u64) -> f64 {
 
 type ByKind = BTreeMap<String, Counts>;
 
-/// Counts by kind, and how many values of each way of writing were found.
-fn measure(sensitivity: Sensitivity) -> (ByKind, BTreeMap<Written, Counts>) {
+/// Counts of one sensitivity.
+#[derive(Default)]
+struct Measured {
+    /// Of values as those who give them out write them; and of what is wrong.
+    by_kind: ByKind,
+    by_written: BTreeMap<Written, Counts>,
+    /// Of values in groups with other separators.
+    separated: ByKind,
+}
+
+fn measure(sensitivity: Sensitivity) -> Measured {
     let detector = Detector::new(sensitivity);
-    let (mut by_kind, mut by_written) = (ByKind::new(), BTreeMap::<Written, Counts>::new());
+    let mut measured = Measured::default();
     for Labelled { text, values } in Personal::new(SEED).take(TEXTS) {
         let mut found = detector.text(&text);
         for label in values {
             let at = found.iter().position(|finding| is_found(&label, finding));
-            for counts in
-                [by_kind.entry(label.kind.to_owned()).or_default(), by_written.entry(label.written).or_default()]
-            {
+            let by_kind = match label.written {
+                Written::Separated => &mut measured.separated,
+                _ => &mut measured.by_kind,
+            };
+            let counts = [
+                by_kind.entry(label.kind.to_owned()).or_default(),
+                measured.by_written.entry(label.written).or_default(),
+            ];
+            for counts in counts {
                 match at {
                     Some(_) => counts.found += 1,
                     None => counts.missed += 1,
@@ -62,16 +77,17 @@ fn measure(sensitivity: Sensitivity) -> (ByKind, BTreeMap<Written, Counts>) {
             }
         }
         for finding in found {
-            by_kind.entry(finding.kind.to_string()).or_default().wrong += 1;
+            measured.by_kind.entry(finding.kind.to_string()).or_default().wrong += 1;
         }
     }
-    (by_kind, by_written)
+    measured
 }
 
-/// The right kind, where it stands.
+/// The right kind, where it stands. In other groups than usual a number may be that of another country as well: it counts
+/// that it is seen.
 fn is_found(label: &Label, finding: &Finding) -> bool {
     let overlaps = finding.range.start < label.range.end && label.range.start < finding.range.end;
-    overlaps && finding.kind.to_string() == label.kind
+    overlaps && (finding.kind.to_string() == label.kind || label.written == Written::Separated)
 }
 
 fn percent(share: f64) -> String {
@@ -80,8 +96,9 @@ fn percent(share: f64) -> String {
 
 #[test]
 fn the_page_says_how_much_is_found_and_how_often_that_is_wrong() {
-    let (balanced, by_written) = measure(Sensitivity::Balanced);
-    let (strict, _) = measure(Sensitivity::Strict);
+    let Measured { by_kind: balanced, by_written, separated } = measure(Sensitivity::Balanced);
+    let Measured { by_kind: strict, by_written: strict_by_written, separated: strict_separated } =
+        measure(Sensitivity::Strict);
     let mut table = String::from(
         "| what | values | recall | precision | recall, strict | precision, strict |\n\
          | --- | ---: | ---: | ---: | ---: | ---: |\n",
@@ -112,15 +129,27 @@ fn the_page_says_how_much_is_found_and_how_often_that_is_wrong() {
     let (all, all_strict) = (sum(&balanced), sum(&strict));
     let cells = [all.recall(), all.precision(), all_strict.recall(), all_strict.precision()].map(percent).join(" | ");
     writeln!(table, "| **all** | {} | {cells} |", all.found + all.missed).unwrap();
-    table += "\n| written | values | recall |\n| --- | ---: | ---: |\n";
+    table += "\n| written | values | recall | recall, strict |\n| --- | ---: | ---: | ---: |\n";
     for (written, counts) in by_written {
         let name = match written {
             Written::Plain => "as it is",
             Written::Percent => "percent-encoded",
             Written::Base64 => "in base64",
             Written::Key => "as the key of an object",
+            Written::Separated => "in groups with other separators",
         };
-        writeln!(table, "| {name} | {} | {} |", counts.found + counts.missed, percent(counts.recall())).unwrap();
+        let strict = strict_by_written.get(&written).copied().unwrap_or_default();
+        let (values, recall) = (counts.found + counts.missed, [counts.recall(), strict.recall()].map(percent));
+        writeln!(table, "| {name} | {values} | {} |", recall.join(" | ")).unwrap();
+    }
+    table += "\n| in groups with other separators | values | recall | recall, strict |\n| --- | ---: | ---: | ---: |\n";
+    for (kind, strict) in &strict_separated {
+        let counts = separated.get(kind).copied().unwrap_or_default();
+        let (values, recall) = (strict.found + strict.missed, [counts.recall(), strict.recall()].map(percent));
+        writeln!(table, "| {kind} | {values} | {} |", recall.join(" | ")).unwrap();
+        // Three numbers with spaces between them are a citizen's of the United States only where a word says so.
+        let least = if kind == "national id (US)" { 0.80 } else { 0.99 };
+        assert!(strict.recall() > least, "{kind}: {strict:?}");
     }
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/privacy.md");
     let text = fs::read_to_string(&page).unwrap();

@@ -6,9 +6,11 @@
 
 mod identities;
 mod look_alikes;
+mod separated;
 mod surroundings;
 mod values;
 
+pub use separated::SEPARATED;
 pub use values::KINDS;
 
 use std::ops::Range;
@@ -46,6 +48,8 @@ pub enum Written {
     Base64,
     /// As the key of an object.
     Key,
+    /// In groups, with other separators between them than those who give out such numbers print.
+    Separated,
 }
 
 /// Makes texts, for ever.
@@ -64,15 +68,26 @@ impl Personal {
         values::value(kind, &mut self.rng)
     }
 
+    /// A value of a kind, one of [`SEPARATED`], in groups with other separators than authorities and banks print.
+    pub fn separated(&mut self, kind: &'static str) -> String {
+        separated::separated(kind, &mut self.rng)
+    }
+
     /// A text with one value of each kind in turn, or with something that looks like one and is not.
     pub fn text(&mut self) -> Labelled {
         if self.rng.u8(0..10) < 4 {
             let look_alike = look_alikes::look_alike(&mut self.rng);
             return surroundings::around_nothing(&look_alike, &mut self.rng);
         }
-        let kind = KINDS[self.rng.usize(0..KINDS.len())];
+        if self.rng.u8(0..6) == 0 {
+            let kind = one_of(SEPARATED, &mut self.rng);
+            let value = self.separated(kind);
+            return surroundings::around(kind, &value, Written::Separated, &mut self.rng);
+        }
+        let kind = one_of(KINDS, &mut self.rng);
         let value = self.value(kind);
-        surroundings::around(kind, &value, &mut self.rng)
+        let written = surroundings::written(&mut self.rng);
+        surroundings::around(kind, &value, written, &mut self.rng)
     }
 }
 

@@ -30,16 +30,20 @@ const FILLING: &[&str] = &[
     "See section 5.2, table 3, and the appendix on costs.",
 ];
 
-/// A text with a value.
-pub(super) fn around(kind: &'static str, value: &str, rng: &mut fastrand::Rng) -> Labelled {
-    let written = match rng.u8(0..10) {
+/// How a value is written.
+pub(super) fn written(rng: &mut fastrand::Rng) -> Written {
+    match rng.u8(0..10) {
         0 => Written::Percent,
         1 => Written::Base64,
         2 => Written::Key,
         _ => Written::Plain,
-    };
+    }
+}
+
+/// A text with a value.
+pub(super) fn around(kind: &'static str, value: &str, written: Written, rng: &mut fastrand::Rng) -> Labelled {
     let (template, shown) = match written {
-        Written::Plain => (one_of(PLAIN, rng), value.to_owned()),
+        Written::Plain | Written::Separated => (one_of(PLAIN, rng), value.to_owned()),
         Written::Percent => {
             (one_of(&["https://example.org/find?q={}&page=2", "GET /u/{} HTTP/1.1"], rng), escaped(value))
         }

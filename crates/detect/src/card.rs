@@ -1,13 +1,16 @@
 //! Payment cards: 13 to 19 digits, of a network that there is, with Luhn's check digit.
 
+use super::Sensitivity;
 use super::check_digits::luhn;
 use super::number::Number;
 
-/// How cards are written: in one piece, or in the groups that are embossed.
+/// How cards are written: in one piece, or in the groups that are embossed, whatever stands between these.
 const GROUPS: [&[usize]; 5] = [&[4, 4, 4, 4], &[4, 6, 5], &[4, 6, 4], &[4, 4, 4, 4, 3], &[4, 4, 4, 1]];
 
-pub(super) fn is_card(number: &Number) -> bool {
-    let is_written_so = number.is_one_group() || GROUPS.iter().any(|groups| number.is_grouped(groups, b" -"));
+pub(super) fn is_card(number: &Number, sensitivity: Sensitivity) -> bool {
+    let is_written_so = number.is_one_group()
+        || GROUPS.iter().any(|groups| number.has_groups(groups))
+        || sensitivity == Sensitivity::Strict && number.is_cut_evenly();
     is_written_so && network_has(number.digits()) && luhn(number.digits())
 }
 

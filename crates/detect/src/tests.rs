@@ -247,6 +247,188 @@ fn ordinary_text_has_none() {
     }
 }
 
+/// The kinds that the detectors of a door see in a text.
+fn strict(text: &str) -> Vec<Kind> {
+    Detector::new(Sensitivity::Strict).text(text).into_iter().map(|finding| finding.kind).collect()
+}
+
+/// A value in groups, with everything between these that programs and people write.
+fn separated(groups: &[&str]) -> Vec<String> {
+    let mut written: Vec<String> = ["_", ":", ".", "-", "/", " ", "__", " - ", "\u{a0}", "\u{2013}"]
+        .iter()
+        .map(|between| groups.join(between))
+        .collect();
+    // A mixture.
+    let separators = ["-", " ", "_", "."];
+    let mixed = groups.iter().enumerate().map(|(at, group)| match at {
+        0 => (*group).to_owned(),
+        at => format!("{}{group}", separators[at % separators.len()]),
+    });
+    written.push(mixed.collect());
+    written
+}
+
+#[test]
+fn numbers_are_seen_whatever_separates_their_groups() {
+    use Country::{Be, Br, Ca, Ch, Cn, De, Es, Fi, Fr, Gb, In, It, Kr, Mx, Nl, No, Pl, Ro, Se, Tr, Us, Za};
+    let cases: &[(Kind, &[&str])] = &[
+        (Kind::PaymentCard, &["4539", "1488", "0343", "6467"]),
+        (Kind::PaymentCard, &["45", "39", "14", "88", "03", "43", "64", "67"]),
+        (Kind::PaymentCard, &["3782", "822463", "10005"]),
+        (Kind::Iban, &["FR14", "2004", "1010", "0505", "0001", "3M02", "606"]),
+        (Kind::Iban, &["FR14", "20041", "01005", "0500013M026", "06"]),
+        (Kind::Iban, &["DE", "89", "37040044", "0532013000"]),
+        (Kind::NationalId(Fr), &["2", "55", "08", "14", "168", "025", "38"]),
+        (Kind::NationalId(Fr), &["25508", "14168", "02538"]),
+        (Kind::NationalId(Be), &["85", "07", "30", "033", "28"]),
+        (Kind::NationalId(Br), &["529", "982", "247", "25"]),
+        (Kind::NationalId(Ca), &["130", "692", "544"]),
+        (Kind::NationalId(Ch), &["756", "9217", "0769", "85"]),
+        (Kind::NationalId(Cn), &["110105", "19491231", "002X"]),
+        (Kind::NationalId(De), &["86", "095", "742", "719"]),
+        (Kind::NationalId(Es), &["12345678", "Z"]),
+        (Kind::NationalId(Es), &["X", "1234567", "L"]),
+        (Kind::NationalId(Fi), &["131052", "308T"]),
+        (Kind::NationalId(In), &["2341", "2341", "2346"]),
+        (Kind::NationalId(It), &["RSS", "MRA", "85T10", "A562S"]),
+        (Kind::NationalId(Kr), &["971013", "9019902"]),
+        (Kind::NationalId(Mx), &["HEGG", "560427", "MVZRRL", "04"]),
+        (Kind::NationalId(Nl), &["1112", "22", "333"]),
+        (Kind::NationalId(No), &["290296", "00013"]),
+        (Kind::NationalId(Pl), &["440514", "01359"]),
+        (Kind::NationalId(Ro), &["1", "800101", "221144"]),
+        (Kind::NationalId(Se), &["811228", "9874"]),
+        (Kind::NationalId(Tr), &["100", "000", "001", "46"]),
+        (Kind::NationalId(Za), &["800101", "5009", "087"]),
+    ];
+    for (kind, groups) in cases {
+        for text in separated(groups) {
+            // Names and ids are words among others.
+            for text in [text.clone(), format!("paid_{text}"), format!("of {text}, twice")] {
+                assert!(strict(&text).contains(kind), "{kind} in {text:?}: {:?}", strict(&text));
+            }
+        }
+    }
+    // What else such groups can be is personal as well.
+    for (groups, otherwise) in
+        [(&["943", "476", "5919"], Kind::NationalId(Gb)), (&["536", "90", "4399"], Kind::NationalId(Us))]
+    {
+        for text in separated(groups).iter().filter(|text| !(otherwise == Kind::NationalId(Us) && text.contains(' '))) {
+            assert_eq!(strict(text).len(), 1, "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn telephone_numbers_are_seen_as_countries_write_them() {
+    let cases: &[&[&str]] = &[
+        // Within a country: US, ES (twice), IT, PL (twice), CZ, PT, IN, BR (twice), CN, MX, TR, NO, DK
+        &["415", "555", "0132"],
+        &["612", "345", "678"],
+        &["612", "34", "56", "78"],
+        &["347", "1234567"],
+        &["512", "345", "679"],
+        &["22", "123", "45", "67"],
+        &["601", "123", "456"],
+        &["912", "345", "678"],
+        &["98765", "43210"],
+        &["11", "91234", "5678"],
+        &["11", "3123", "4567"],
+        &["138", "0013", "8000"],
+        &["55", "1234", "5678"],
+        &["532", "123", "45", "67"],
+        &["412", "34", "567"],
+        &["22", "33", "44", "55"],
+        // With a zero: DE (twice), GB (twice), FR, NL, CH, SE, JP
+        &["030", "901820"],
+        &["0171", "2345678"],
+        &["020", "7946", "0958"],
+        &["07700", "900123"],
+        &["06", "12", "34", "56", "78"],
+        &["06", "12345678"],
+        &["079", "123", "45", "67"],
+        &["070", "123", "45", "67"],
+        &["090", "1234", "5678"],
+        // From another country: with zeros, with the code alone
+        &["0049", "30", "901820"],
+        &["00", "420", "601", "123", "456"],
+        &["49", "171", "2345678"],
+        &["420", "601", "123", "456"],
+        &["44", "20", "7946", "0958"],
+        &["1", "415", "555", "0132"],
+        &["91", "98765", "43210"],
+        &["55", "11", "91234", "5678"],
+        // Of mobile telephones also without groups
+        &["4917123456789"],
+        &["420601123456"],
+        &["447700900123"],
+        &["33612345678"],
+        &["919876543210"],
+        &["8613800138000"],
+        &["01711234567"],
+        &["00420601123456"],
+    ];
+    for groups in cases {
+        for text in separated(groups) {
+            for text in [text.clone(), format!("call_{text}"), format!("of {text}, twice")] {
+                assert!(!strict(&text).is_empty(), "{text:?}");
+            }
+        }
+    }
+    // Without groups others are like any number, unless something says what they are.
+    for number in ["612345678", "9876543210", "13800138000", "4155550132", "14155550132", "41234567"] {
+        assert_eq!(strict(&format!("{number}1"))[..], [], "{number}");
+        assert!(Detector::default().sees("phone_number", number), "{number}");
+        assert!(Detector::default().sees("", &format!("Tel. {number}")), "{number}");
+    }
+}
+
+#[test]
+fn what_programs_number_things_with_is_nobodys_number() {
+    for text in [
+        "case-2024-000123",
+        "INV-2024-000124",
+        "ORD/2024/11/000123",
+        "20241124-150405",
+        "20241124_1504",
+        "2024-11-24 15:04:05.123456",
+        "24.11.2024 15:04",
+        "2011.06.15.07.42.02",
+        "15:04:05.123456",
+        "00:12:34.567890",
+        "topic-3:1234567",
+        "1_000_000",
+        "86_400_000_000",
+        "1_600_000_000_000",
+        "9_007_199_254_740_991",
+        "1.2.3-rc.4+build.20241124",
+        "v2.10.345",
+        "1700000000",
+        "1700000000123",
+        "1700000000123456",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "018f4e7c-8b1a-7d2e-9f3a-012345678901",
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "0af7651916cd43dd8448eb211c80319c",
+        "now + 10_000_000",
+        "PROJ-12345",
+        "image:20241124.1504.33",
+        "part 12 of 34, page 56-78",
+        "6.0.4-2",
+    ] {
+        assert_eq!(strict(text), [], "{text:?}");
+    }
+}
+
+#[test]
+fn a_card_that_a_word_runs_into_is_a_card() {
+    for text in ["card4539148803436467", "paidWith4539-1488-0343-6467"] {
+        assert_eq!(strict(text), [Kind::PaymentCard], "{text}");
+        nothing(text);
+    }
+    assert_eq!(strict("fa4539148803436467"), [], "of a hash");
+}
+
 /// The time that it takes grows with the text, and no faster: were it otherwise, this would not come to its end.
 #[test]
 fn a_large_text_of_one_kind_is_no_trap() {

@@ -5,7 +5,10 @@ use std::ops::Range;
 
 use super::context::Context;
 use super::number::{self, GROUPS_MAX, Group};
-use super::{Encoding, Finding, Kind, Sensitivity, card, email, encoded, iban, national_id, network, phone, secret};
+use super::phone::{self, Evidence};
+use super::{
+    Encoding, Finding, Kind, Sensitivity, calendar, card, email, encoded, iban, national_id, network, secret, uuid,
+};
 
 /// How many encodings may lie around a value.
 const ENCODINGS_MAX: usize = 3;
@@ -16,8 +19,17 @@ const DIGITS_MIN: usize = 8;
 pub(super) fn scan(text: &str, before: &str, sensitivity: Sensitivity, encodings: usize) -> Vec<Finding> {
     let bytes = text.as_bytes();
     let context = Context { before, text: bytes };
-    let (candidates, groups) = (Vec::new(), Vec::new());
-    let mut scan = Scan { text, bytes, context, sensitivity, encodings, candidates, no_text_to: 0, groups };
+    let mut scan = Scan {
+        text,
+        bytes,
+        context,
+        sensitivity,
+        encodings,
+        candidates: Vec::new(),
+        no_text_to: 0,
+        groups: Vec::new(),
+        calendar: Vec::new(),
+    };
     scan.look();
     let mut candidates = scan.candidates;
     candidates.sort_by_key(|(rank, candidate)| (candidate.encoding.is_some(), *rank, candidate.range.start));
@@ -49,6 +61,8 @@ enum Rank {
     Word,
     /// It could be something else.
     Uncertain,
+    /// It could be something else, and has no check digit.
+    Unchecked,
 }
 
 struct Scan<'a> {
@@ -62,6 +76,8 @@ struct Scan<'a> {
     no_text_to: usize,
     /// Kept for the next number.
     groups: Vec<Group>,
+    /// Which of them are parts of a date or a time.
+    calendar: Vec<bool>,
 }
 
 impl Scan<'_> {
@@ -77,7 +93,13 @@ impl Scan<'_> {
                     }
                     at = self.word(at);
                 }
-                b'a'..=b'z' | b'A'..=b'Z' => at = self.word(at),
+                b'a'..=b'z' | b'A'..=b'Z' => {
+                    let end = self.word(at);
+                    if let Some(digits) = self.number_behind_word(at..end) {
+                        numbers_to = self.numbers(digits);
+                    }
+                    at = end;
+                }
                 b'@' => {
                     if let Some(range) = email::around(self.text, at) {
                         self.push(Rank::Structure, Kind::Email, range);
@@ -136,7 +158,7 @@ impl Scan<'_> {
                 self.push(Rank::Structure, Kind::IpAddress, at..end);
             }
         }
-        if has_digit {
+        if has_digit || iban::begins(word, &self.bytes[end..]) || national_id::begins(word, &self.bytes[end..]) {
             if let Some(end) = iban::from(self.bytes, at) {
                 self.push(Rank::Checked, Kind::Iban, at..end);
             }
@@ -160,9 +182,6 @@ impl Scan<'_> {
 
     /// All numbers that are made of the groups of digits from a place on. Where these end.
     fn numbers(&mut self, at: usize) -> usize {
-        if !self.begins(at) {
-            return at + self.bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-        }
         let mut groups = std::mem::take(&mut self.groups);
         number::groups(self.bytes, at, &mut groups);
         let end = groups.last().map_or(at + 1, |group| group.end);
@@ -170,6 +189,7 @@ impl Scan<'_> {
         if self.bytes.get(end).is_some_and(u8::is_ascii_alphabetic) {
             groups.pop();
         }
+        calendar::mark(self.bytes, &groups, &mut self.calendar);
         let mut first = 0;
         while first < groups.len() {
             first = self.number(&groups, first).unwrap_or(first) + 1;
@@ -190,14 +210,25 @@ impl Scan<'_> {
                 continue;
             }
             let Some(number) = number::number(self.bytes, of) else { continue };
-            let (rank, kind) = if card::is_card(&number) {
+            let begins = self.begins(number.range.start);
+            let is_phone = || match self.calendar.get(first..=last) {
+                Some(calendar) if calendar.contains(&true) => None,
+                _ => phone::evidence(&number, self.bytes, self.context).filter(|_| begins),
+            };
+            let (rank, kind) = if card::is_card(&number, self.sensitivity) {
                 (Rank::Card, Kind::PaymentCard)
-            } else if network::is_ipv4(&number, self.bytes, self.context) {
+            } else if begins && network::is_ipv4(&number, self.bytes, self.context) {
                 (Rank::Structure, Kind::IpAddress)
-            } else if phone::is_national(&number, self.context, self.sensitivity) {
-                (Rank::Grouped, Kind::Phone)
             } else {
-                continue;
+                match is_phone() {
+                    Some(Evidence::Certain) => (Rank::Grouped, Kind::Phone),
+                    Some(Evidence::Likely)
+                        if self.sensitivity == Sensitivity::Strict && !uuid::is_inside(self.bytes, &number.range) =>
+                    {
+                        (Rank::Unchecked, Kind::Phone)
+                    }
+                    _ => continue,
+                }
             };
             // An address with more numbers on either side is the version of something, or a longer number.
             let has_neighbour = |at: Option<usize>| at.is_some_and(|at| self.bytes.get(at) == Some(&b'.'));
@@ -284,6 +315,16 @@ impl Scan<'_> {
         let found = scan(inner, before, self.sensitivity, self.encodings + 1);
         let encoded = |finding: Finding| Finding { kind: finding.kind, range: range.clone(), encoding: Some(encoding) };
         self.candidates.extend(found.into_iter().map(|finding| (Rank::Structure, encoded(finding))));
+    }
+
+    /// Where the number begins that a word runs into: `card4111111111111111`. Not in hexadecimal numbers, which are hashes.
+    fn number_behind_word(&self, word: Range<usize>) -> Option<usize> {
+        let written = &self.bytes[word.clone()];
+        let digits = written.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+        let is_word = || written[..written.len() - digits].iter().all(u8::is_ascii_alphabetic);
+        let is_hash = || written.iter().all(u8::is_ascii_hexdigit);
+        let is_one = self.sensitivity == Sensitivity::Strict && digits > 3 && is_word() && !is_hash();
+        is_one.then_some(word.end - digits)
     }
 
     /// Whether a word or a number can begin here.

@@ -1,6 +1,7 @@
 //! International bank account numbers.
 
 use super::check_digits::is_one_modulo_97;
+use super::number;
 
 /// The length of the numbers of each country (SWIFT, IBAN registry).
 const LENGTHS: &[(&[u8; 2], usize)] = &[
@@ -94,26 +95,51 @@ const LENGTHS: &[(&[u8; 2], usize)] = &[
     (b"YE", 30),
 ];
 
-/// Where the number that begins at a place ends: in one piece, or in groups of four with a space or a hyphen between.
+/// Letters that an account number may have when it is not in groups of four: those of a bank's code, and one more.
+const LETTERS_MAX: usize = 5;
+/// More characters than any number has.
+const LENGTH_MAX: usize = 34;
+
+/// Whether a word without digits can be the country of a number whose check digits are the next word: `DE 89 ...`.
+#[inline]
+pub(super) fn begins(word: &[u8], rest: &[u8]) -> bool {
+    word.len() == 2
+        && number::separator(rest, 0) > 0
+        && rest.get(number::between(rest, 0)).is_some_and(u8::is_ascii_digit)
+}
+
+/// Where the number that begins at a place ends: in one piece, or in groups with any separators between them. Groups are of
+/// four, as the standard prints them. Other groups count where nearly all is digits: words have letters.
 pub(super) fn from(text: &[u8], start: usize) -> Option<usize> {
     let country = [text.get(start)?.to_ascii_uppercase(), text.get(start + 1)?.to_ascii_uppercase()];
-    let check = text.get(start + 2..start + 4)?;
-    if !check.iter().all(u8::is_ascii_digit) {
+    if !country.iter().all(u8::is_ascii_alphabetic) {
         return None;
     }
     let (_, length) = LENGTHS.iter().find(|(code, _)| **code == country)?;
-    let mut characters = Vec::with_capacity(*length);
-    let mut end = start;
-    while characters.len() < *length {
+    let (mut characters, mut count, mut end) = ([0; LENGTH_MAX], 0, start);
+    let mut is_in_fours = true;
+    while count < *length {
         let byte = *text.get(end)?;
         if byte.is_ascii_alphanumeric() {
-            characters.push(byte);
-        } else if !(matches!(byte, b' ' | b'-') && characters.len() % 4 == 0) {
-            return None;
+            // Behind the country two check digits.
+            if (2..4).contains(&count) && !byte.is_ascii_digit() {
+                return None;
+            }
+            characters[count] = byte;
+            count += 1;
+            end += 1;
+        } else {
+            let between = number::between(text, end);
+            if between == 0 {
+                return None;
+            }
+            is_in_fours &= count.is_multiple_of(4);
+            end += between;
         }
-        end += 1;
     }
+    let characters = &characters[..count];
+    let letters = characters[4..].iter().filter(|byte| byte.is_ascii_alphabetic()).count();
     let ends = text.get(end).is_none_or(|byte| !byte.is_ascii_alphanumeric());
     let rotated = characters[4..].iter().chain(&characters[..4]).copied();
-    (ends && is_one_modulo_97(rotated)).then_some(end)
+    (ends && (is_in_fours || letters <= LETTERS_MAX) && is_one_modulo_97(rotated)).then_some(end)
 }

@@ -159,6 +159,11 @@ pub(super) fn italy(characters: &[u8]) -> bool {
         && characters[15] == b'A' + (sum % 26) as u8
 }
 
+/// In groups it could be four words, but for its digits.
+pub(super) fn italy_in_groups(characters: &[u8]) -> bool {
+    characters.iter().any(u8::is_ascii_digit) && italy(characters)
+}
+
 /// Resident registration number: date, sex and century, modulo 11. Since October 2020 the last digit is arbitrary.
 pub(super) fn korea(characters: &[u8]) -> bool {
     let digits = digits(characters);
@@ -215,7 +220,13 @@ pub(super) fn sweden(characters: &[u8]) -> bool {
     let is_century = characters.len() == 10 || matches!(two(characters), 18..=20);
     let ten = &characters[characters.len() - 10..];
     let day = two(&ten[4..]);
-    is_century && is_day(two(&ten[2..]), if day > 60 { day - 60 } else { day }) && luhn(&digits(ten)[..10])
+    // `20241124-1504` is when a file was written.
+    let is_timestamp =
+        characters.len() == 12 && of(&characters[..4]) >= 2015 && two(&ten[6..]) < 24 && two(&ten[8..]) < 60;
+    is_century
+        && !is_timestamp
+        && is_day(two(&ten[2..]), if day > 60 { day - 60 } else { day })
+        && luhn(&digits(ten)[..10])
 }
 
 /// T.C. kimlik numarası: two check digits.

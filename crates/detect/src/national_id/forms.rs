@@ -1,7 +1,7 @@
 //! Who writes what, and how.
 
 use super::Country::{self, *};
-use super::Weight::{self, Certain, Likely, Word};
+use super::Weight::{self, Certain, Likely, Strong, Word};
 use super::{Form, rules};
 
 const fn form(
@@ -37,19 +37,22 @@ const ZA: &[&str] = &["id", "identity"];
 
 /// Every form that is known. Of two that fit, that with the better evidence comes first.
 pub(super) const FORMS: &[Form] = &[
-    form(Fr, "# ## ## #* ### ### ##", rules::france, Certain, FR),
+    form(Fr, "# ## ## #* ### ### ##", rules::france, Strong, FR),
     form(Fr, "#############", rules::france_without_key, Word, FR),
-    form(Fr, "######*########", rules::france, Certain, FR),
-    form(Cn, "#################*", rules::china, Certain, CN),
-    form(Mx, "AAAA######AAAAAA*#", rules::mexico, Certain, MX),
-    form(It, "AAAAAA**A**A***A", rules::italy, Certain, &[]),
-    form(Ch, "756.####.####.##", rules::switzerland, Certain, CH),
-    form(Ch, "756##########", rules::switzerland, Certain, CH),
+    form(Fr, "######*########", rules::france, Strong, FR),
+    form(Cn, "#################*", rules::china, Strong, CN),
+    form(Mx, "AAAA######AAAAAA*#", rules::mexico, Strong, MX),
+    form(Mx, "AAAA ###### AAAAAA *#", rules::mexico, Strong, MX),
+    form(It, "AAAAAA**A**A***A", rules::italy, Strong, &[]),
+    form(It, "AAA AAA **A** A***A", rules::italy_in_groups, Strong, &[]),
+    form(Ch, "756.####.####.##", rules::switzerland, Strong, CH),
+    form(Ch, "756##########", rules::switzerland, Strong, CH),
     form(Kr, "######-#######", rules::korea, Certain, KR),
     form(Kr, "#############", rules::korea, Likely, KR),
     form(Za, "#############", rules::south_africa, Likely, ZA),
     form(Za, "###### #### ###", rules::south_africa, Certain, ZA),
     form(Ro, "#############", rules::romania, Likely, RO),
+    form(Ro, "# ###### ######", rules::romania, Likely, RO),
     form(Fi, "######-####", rules::finland, Certain, &[]),
     form(Fi, "######-###A", rules::finland, Certain, &[]),
     form(Fi, "######+####", rules::finland, Certain, &[]),
@@ -64,22 +67,24 @@ pub(super) const FORMS: &[Form] = &[
     form(In, "#### #### ####", rules::india, Certain, IN),
     form(In, "####-####-####", rules::india, Certain, IN),
     form(In, "############", rules::india, Likely, IN),
-    form(No, "###########", rules::norway, Certain, NO),
-    form(No, "###### #####", rules::norway, Certain, NO),
-    form(Be, "##.##.##-###.##", rules::belgium, Certain, BE),
-    form(Be, "##.##.##-###-##", rules::belgium, Certain, BE),
-    form(Be, "###########", rules::belgium, Certain, BE),
+    form(No, "###########", rules::norway, Strong, NO),
+    form(No, "###### #####", rules::norway, Strong, NO),
+    form(Be, "##.##.##-###.##", rules::belgium, Strong, BE),
+    form(Be, "###########", rules::belgium, Strong, BE),
     form(De, "## ### ### ###", rules::germany, Certain, DE),
     form(De, "###########", rules::germany, Likely, DE),
-    form(Br, "###.###.###-##", rules::brazil, Certain, BR),
+    form(Br, "###.###.###-##", rules::brazil, Strong, BR),
     form(Br, "###########", rules::brazil, Likely, BR),
     form(Pl, "###########", rules::poland, Likely, PL),
+    form(Pl, "###### #####", rules::poland, Likely, PL),
     form(Tr, "###########", rules::turkey, Likely, TR),
+    form(Tr, "### ### ### ##", rules::turkey, Likely, TR),
     form(Gb, "### ### ####", rules::health_service, Certain, GB),
     form(Gb, "###-###-####", rules::health_service, Likely, GB),
     form(Gb, "##########", rules::health_service, Likely, GB),
     form(Es, "########A", rules::spain, Certain, ES),
     form(Es, "########-A", rules::spain, Certain, ES),
+    form(Es, "##.###.###-A", rules::spain, Certain, ES),
     form(Es, "A#######A", rules::spain_foreigner, Certain, ES),
     form(Es, "A-#######-A", rules::spain_foreigner, Certain, ES),
     form(Us, "###-##-####", rules::united_states, Certain, US),
