@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::io::Cursor;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use daybook_kernel::fields::identifier_problem;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::batch::{BYTES_MAX, sealed_bytes};
-use super::{Messages, Options, Source};
+use super::{Options, read_from};
 
 const OPTIONS: Options<'static> =
     Options { retention_class: "mail-7y", data_category: "email", case_ids: &[], custodians: &[] };
@@ -17,20 +17,20 @@ const SEPARATOR: &str = "From a@example.com Mon Jan  1 10:00:00 2024\n";
 
 /// Reads bytes as if they were a file, and checks what every node takes for granted.
 fn check(bytes: &[u8]) {
-    let read = || {
-        let source = Source::of(Cursor::new(bytes)).unwrap();
-        Messages { path: PathBuf::from("x"), options: &OPTIONS, source }
-    };
+    let read = || read_from(Cursor::new(bytes), Path::new("x"), &OPTIONS).unwrap();
     let lines = bytes.iter().filter(|&&byte| byte == b'\n').count() + 1;
     // An iterator that never ended would not get past this.
     let mail: Vec<_> = read().take(lines + 1).collect();
     assert!(mail.len() <= lines, "{} messages in {lines} lines", mail.len());
     assert!(read().eq(mail.iter().cloned()));
-    for item in mail.iter().filter_map(|mail| mail.as_ref().ok()) {
+    for item in mail.iter().filter_map(|mail| mail.as_ref().ok()).map(|mail| &mail.item) {
         assert!(identifier_problem(&item.item_id).is_none());
         assert!(identifier_problem(&item.content_hash).is_none());
         assert!((1..=500).contains(&item.entities.len()));
-        assert!(item.entities.iter().all(|entity| !entity.id.trim().is_empty() && entity.id.len() <= 1_000));
+        for entity in &item.entities {
+            assert!(!entity.id.trim().is_empty() && entity.id.len() <= 1_000 && !entity.id.contains(char::is_control));
+            assert!(!entity.id.starts_with('@') && !entity.id.starts_with("\"\"@"), "{}", entity.id);
+        }
         assert!(item.created_at.is_some_and(|time| time.seconds >= 0));
         assert!(item.title.len() <= 1_000 && !item.title.contains(char::is_control));
         assert!(item.body.len() <= 100_000 && sealed_bytes(item) <= BYTES_MAX);
@@ -56,6 +56,12 @@ const PIECES: &[&str] = &[
     "Bcc: a@example.com, \"b\\\" <c@example.com>, (d) e@example.com\n",
     "Cc: group: f@example.com, g@example.com;\n",
     "a@example.com",
+    "@",
+    "@relay:",
+    "\"john doe\"@example.com",
+    "Maria Keller/HR@ACME",
+    "@b\u{fc}cher.example",
+    "[192.0.2.1]",
     "<",
     ">",
     "\"",
@@ -66,6 +72,13 @@ const PIECES: &[&str] = &[
     ";",
     "Date: Mon, 1 Jan 2024 10:00:00 +0000\n",
     "Date: ",
+    "Date: Sat Sep 21 08:18:08 2002\n",
+    "Received: by a; Sat, 21 Sep 2002 08:18:08 +0000\n",
+    "09/21/2002",
+    "EDT",
+    "02",
+    "Content-Length: 3\n",
+    "Content-Length: ",
     "31 Dec 9999 23:59:60 -9999",
     "Z\n",
     "Subject: ",

@@ -1,12 +1,13 @@
 //! Items as commands.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::iter::Peekable;
 
+use daybook_mail_address::compared;
 use daybook_proto::legal_hold::v1::Item;
 use prost::Message;
 
-use super::Malformed;
+use super::{Mail, Malformed};
 
 /// Items in one command.
 const ITEMS_MAX: usize = 100;
@@ -14,46 +15,50 @@ const ITEMS_MAX: usize = 100;
 pub(crate) const BYTES_MAX: usize = 200_000;
 /// Bytes that sealing adds for each key: its name, a pseudonym, a tag.
 const SEAL_BYTES: usize = 160;
+/// Bytes of each other pseudonym that a person has.
+const PSEUDONYM_BYTES: usize = 48;
 
 /// What one command registers, and what was malformed on the way.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// The items, no two with the same id.
-    pub items: Vec<Item>,
+    /// The items, no two of an import with the same id.
+    pub mail: Vec<Mail>,
     /// What is no item.
     pub malformed: Vec<Malformed>,
+    /// Messages that came before in the same import, byte by byte and at the same place.
+    pub copies: u64,
 }
 
-/// Puts items together for `RegisterItems`, in their order. A copy of a message that is in a batch already goes into the
-/// next one, where the node finds it unchanged.
-pub fn batches(mail: impl Iterator<Item = Result<Item, Malformed>>) -> impl Iterator<Item = Batch> {
-    Batches { mail: mail.peekable() }
+/// Puts items together for `RegisterItems`, in their order, each id once. Remembers 16 bytes of every message.
+pub fn batches(mail: impl Iterator<Item = Result<Mail, Malformed>>) -> impl Iterator<Item = Batch> {
+    Batches { mail: mail.peekable(), seen: HashSet::new() }
 }
 
 struct Batches<I: Iterator> {
     mail: Peekable<I>,
+    seen: HashSet<[u8; 16]>,
 }
 
-impl<I: Iterator<Item = Result<Item, Malformed>>> Iterator for Batches<I> {
+impl<I: Iterator<Item = Result<Mail, Malformed>>> Iterator for Batches<I> {
     type Item = Batch;
 
     fn next(&mut self) -> Option<Batch> {
         self.mail.peek()?;
         let mut batch = Batch::default();
-        let (mut ids, mut bytes) = (BTreeSet::new(), 0);
-        while batch.items.len() < ITEMS_MAX && batch.malformed.len() < ITEMS_MAX {
-            let fits = |next: &Result<Item, Malformed>| match next {
-                Ok(item) => {
-                    bytes += sealed_bytes(item);
-                    batch.items.is_empty() || (bytes <= BYTES_MAX && !ids.contains(&item.item_id))
+        let mut bytes = 0;
+        while batch.mail.len() < ITEMS_MAX && batch.malformed.len() < ITEMS_MAX {
+            let (seen, is_empty) = (&self.seen, batch.mail.is_empty());
+            let fits = |next: &Result<Mail, Malformed>| match next {
+                Ok(mail) if seen.contains(&name(&mail.item)) => true,
+                Ok(mail) => {
+                    bytes += sealed_bytes(&mail.item);
+                    is_empty || bytes <= BYTES_MAX
                 }
                 Err(_) => true,
             };
             match self.mail.next_if(fits) {
-                Some(Ok(item)) => {
-                    ids.insert(item.item_id.clone());
-                    batch.items.push(item);
-                }
+                Some(Ok(mail)) if self.seen.insert(name(&mail.item)) => batch.mail.push(mail),
+                Some(Ok(_)) => batch.copies += 1,
                 Some(Err(malformed)) => batch.malformed.push(malformed),
                 None => break,
             }
@@ -62,25 +67,36 @@ impl<I: Iterator<Item = Result<Item, Malformed>>> Iterator for Batches<I> {
     }
 }
 
+/// So short that one for every message of an import fits into memory, and long enough that no two are the same.
+fn name(item: &Item) -> [u8; 16] {
+    let mut name = [0; 16];
+    name.copy_from_slice(&blake3::hash(item.item_id.as_bytes()).as_bytes()[..16]);
+    name
+}
+
 /// At least the size of an item as it will be sealed.
 pub(crate) fn sealed_bytes(item: &Item) -> usize {
-    item.encoded_len() + SEAL_BYTES * (1 + item.entities.len())
+    let other_pseudonyms: usize = item.entities.iter().map(|entity| compared(&entity.id).former.len()).sum();
+    item.encoded_len() + SEAL_BYTES * (1 + item.entities.len()) + PSEUDONYM_BYTES * other_pseudonyms
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Place;
 
-    fn item(id: usize, body_bytes: usize) -> Result<Item, Malformed> {
-        Ok(Item { item_id: format!("mail-{id}"), body: "x".repeat(body_bytes), ..Default::default() })
+    fn item(id: usize, body_bytes: usize) -> Result<Mail, Malformed> {
+        let item = Item { item_id: format!("mail-{id}"), body: "x".repeat(body_bytes), ..Default::default() };
+        Ok(Mail { item, place: Place { file: "a".to_owned(), position: Some(1) } })
     }
 
-    fn malformed(place: usize) -> Result<Item, Malformed> {
-        Err(Malformed { place: place.to_string(), reason: "has no header".to_owned() })
+    fn malformed(place: usize) -> Result<Mail, Malformed> {
+        let place = Place { file: place.to_string(), position: None };
+        Err(Malformed { place, reason: "has no header".to_owned() })
     }
 
-    fn sizes(mail: Vec<Result<Item, Malformed>>) -> Vec<(usize, usize)> {
-        batches(mail.into_iter()).map(|batch| (batch.items.len(), batch.malformed.len())).collect()
+    fn sizes(mail: Vec<Result<Mail, Malformed>>) -> Vec<(usize, usize)> {
+        batches(mail.into_iter()).map(|batch| (batch.mail.len(), batch.malformed.len())).collect()
     }
 
     #[test]
@@ -97,10 +113,14 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_goes_into_the_next_batch() {
-        let batches: Vec<_> = batches([item(1, 1), item(2, 1), item(1, 1), item(3, 1)].into_iter()).collect();
-        let ids = |batch: &Batch| batch.items.iter().map(|item| item.item_id.clone()).collect::<Vec<_>>();
-        assert_eq!(batches.iter().map(ids).collect::<Vec<_>>(), [vec!["mail-1", "mail-2"], vec!["mail-1", "mail-3"]]);
+    fn a_copy_within_an_import_is_counted_and_sent_once() {
+        let mail =
+            [item(1, 1), item(2, 1), item(1, 1)].into_iter().chain((3..103).map(|id| item(id, 1))).chain([item(2, 1)]);
+        let batches: Vec<_> = batches(mail).collect();
+        let ids: Vec<_> =
+            batches.iter().flat_map(|batch| batch.mail.iter().map(|mail| mail.item.item_id.clone())).collect();
+        assert_eq!(ids, (1..103).map(|id| format!("mail-{id}")).collect::<Vec<_>>());
+        assert_eq!(batches.iter().map(|batch| batch.copies).collect::<Vec<_>>(), [1, 1]);
     }
 
     #[test]

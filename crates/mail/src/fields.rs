@@ -1,19 +1,15 @@
-//! The header of a message, or of a part of one: which fields it has (RFC 5322, section 2.2). What they say is read by
-//! `mail-parser`, each field by itself, so that a broken one spoils no other.
+//! The header of a message, or of a part of one: which fields it has (RFC 5322, section 2.2). Each is read by itself, so that
+//! a broken one spoils no other.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
-use jiff::civil::DateTime;
-use jiff::tz::Offset;
+use mail_parser::ContentType;
 use mail_parser::parsers::MessageStream;
-use mail_parser::{Addr, ContentType};
 
-/// Times that a message can have, in seconds since 1970: up to 2100. What lies outside comes from a clock that was not
-/// set. The bounds are fixed, so that importing again gives the same item whenever it is done.
-const TIMES: Range<i64> = 0..4_102_444_800;
+use super::encoded_word::{text_of, unstructured};
 
-/// Bytes of a field that are read, except where it names people. The parsers can take time that grows with the square.
+/// Bytes of a field that are read, except where it names people. The parser of content types can take time that grows with
+/// the square.
 const VALUE_BYTES_MAX: usize = 8 << 10;
 
 /// The header of a message or part.
@@ -53,66 +49,35 @@ impl<'a> Fields<'a> {
         self.fields.is_empty()
     }
 
-    /// What the fields of a name say in their first `bytes_max` bytes.
-    fn all<T>(&self, name: &str, bytes_max: usize, parse: impl Fn(&[u8]) -> Option<T>) -> impl Iterator<Item = T> {
-        let named = move |field: &&(&[u8], &[u8])| field.0.eq_ignore_ascii_case(name.as_bytes());
-        self.fields.iter().filter(named).filter_map(move |(_, value)| {
-            let value = &value[..value.len().min(bytes_max)];
-            // The last line of a file may lack its end, which the parsers want.
-            parse(&[value.trim_ascii_end(), b"\n"].concat())
-        })
+    /// The values of the fields of a name.
+    fn all(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        let named = move |field: &&(&'a [u8], &'a [u8])| field.0.eq_ignore_ascii_case(name.as_bytes());
+        self.fields.iter().filter(named).map(|(_, value)| *value)
     }
 
-    /// The text of a field.
+    /// The text of the fields of a name, as it is written, of each the first few thousand bytes.
+    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = String> {
+        self.all(name).map(|value| text_of(&value[..value.len().min(VALUE_BYTES_MAX)]))
+    }
+
+    /// The same, all of it.
+    pub(crate) fn whole_values(&self, name: &str) -> impl Iterator<Item = String> {
+        self.all(name).map(text_of)
+    }
+
+    /// The text of a field, for people.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
-        self.all(name, VALUE_BYTES_MAX, |line| {
-            MessageStream::new(line).parse_unstructured().into_text().map(Cow::into_owned)
-        })
-        .next()
+        self.values(name).next().map(|value| unstructured(&value))
     }
 
     /// What sort of content follows, or how it is meant to be shown.
     pub(crate) fn content(&self, name: &str) -> Option<ContentType<'static>> {
-        self.all(name, VALUE_BYTES_MAX, |line| {
-            MessageStream::new(line).parse_content_type().into_owned().into_content_type()
-        })
-        .next()
+        let value = self.all(name).next()?;
+        let value = &value[..value.len().min(VALUE_BYTES_MAX)];
+        // The last line of a file may lack its end, which the parser wants.
+        let line = [value.trim_ascii_end(), b"\n"].concat();
+        MessageStream::new(&line).parse_content_type().into_owned().into_content_type()
     }
-
-    /// The addresses in the fields of a name, those in groups included.
-    pub(crate) fn addresses(&self, name: &str) -> impl Iterator<Item = Addr<'static>> {
-        let lists =
-            self.all(name, usize::MAX, |line| MessageStream::new(line).parse_address().into_owned().into_address());
-        lists.flat_map(|addresses| addresses.into_list())
-    }
-
-    /// The time in a field, in seconds since 1970, if a message can have it. Without a zone it is in UTC.
-    pub(crate) fn time(&self, name: &str) -> Option<i64> {
-        let parse = |line: &[u8]| MessageStream::new(line).parse_date().into_datetime();
-        let or_in_utc = |line: &[u8]| parse(line).or_else(|| parse(&[line.trim_ascii_end(), b" +0000\n"].concat()));
-        self.all(name, VALUE_BYTES_MAX, or_in_utc).find_map(|time| {
-            let part = |number: u8| i8::try_from(number).ok();
-            let civil = DateTime::new(
-                i16::try_from(time.year).ok()?,
-                part(time.month)?,
-                part(time.day)?,
-                part(time.hour)?,
-                part(time.minute)?,
-                // A leap second counts as the one before it.
-                part(time.second).map(|second| if second == 60 { 59 } else { second })?,
-                0,
-            );
-            let east = i64::from(time.tz_hour) * 3_600 + i64::from(time.tz_minute) * 60;
-            usable(civil.ok()?, if time.tz_before_gmt { -east } else { east })
-        })
-    }
-}
-
-/// A point in time as seconds since 1970, from what a clock so many seconds east of UTC showed; `None` when no message
-/// can have it.
-pub(crate) fn usable(clock: DateTime, seconds_east: i64) -> Option<i64> {
-    let seconds = Offset::UTC.to_timestamp(clock).ok()?.as_second() - seconds_east;
-    TIMES.contains(&seconds).then_some(seconds)
 }
 
 /// Header and body.
@@ -135,9 +100,14 @@ fn split_field(line: &[u8]) -> Option<(&[u8], &[u8])> {
     is_name.then(|| (name, &line[colon + 1..]))
 }
 
+/// The name of the field that a line starts, if it starts one.
+pub(crate) fn field_name(line: &[u8]) -> Option<&[u8]> {
+    split_field(line).map(|(name, _)| name)
+}
+
 /// Whether a line starts a header field.
 pub(crate) fn starts_field(line: &[u8]) -> bool {
-    split_field(line).is_some()
+    field_name(line).is_some()
 }
 
 /// Without a byte order mark and empty lines, which some programs put first.
@@ -151,10 +121,6 @@ pub(crate) fn without_blank_start(bytes: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
 
-    fn ids(fields: &Fields<'_>, name: &str) -> Vec<String> {
-        fields.addresses(name).filter_map(|one| one.address.map(Cow::into_owned)).collect()
-    }
-
     #[test]
     fn header_and_body() {
         let fields = Fields::of(b"A: 1\r\nnot a field\r\n b\r\nB : 2\r\n\tand 3\r\n\r\nC: 4\r\n");
@@ -167,54 +133,13 @@ mod tests {
     }
 
     #[test]
-    fn one_field_does_not_spoil_the_next() {
-        let fields = Fields::of(
-            b"Date: Mon, 1 Jan 2024 10:00:00 Z\nTo: a@example.com\nFrom: \"x <b@example.com>\nCc: c@example.com\n",
-        );
-        assert_eq!(fields.time("Date"), Some(1_704_103_200));
-        assert_eq!(
-            (ids(&fields, "To"), ids(&fields, "Cc")),
-            (vec!["a@example.com".to_owned()], vec!["c@example.com".to_owned()])
-        );
-    }
-
-    #[test]
-    fn addresses_of_all_fields_and_groups() {
-        let fields = Fields::of(
-            b"To: A <a@example.com>,\n b@example.com\nX: 1\nTO: friends: c@example.com, d@example.com;, e@example.com\n",
-        );
-        assert_eq!(
-            ids(&fields, "To"),
-            ["a@example.com", "b@example.com", "c@example.com", "d@example.com", "e@example.com"]
-        );
-    }
-
-    #[test]
-    fn times() {
-        let time = |value: &str| Fields::of(format!("Date: {value}\n").as_bytes()).time("date");
-        for (value, seconds) in [
-            ("Mon, 1 Jan 2024 10:00:00 +0000", 1_704_103_200),
-            ("1 Jan 2024 11:00:00 +0100", 1_704_103_200),
-            ("Mon, 1 Jan 2024 05:00:00 EST (winter)", 1_704_103_200),
-            ("Mon, 01 Jan 24 10:00 GMT", 1_704_103_200),
-            ("Mon, 1 Jan 2024\n 10:00:00 -0000", 1_704_103_200),
-            ("Mon, 1 Jan 2024 10:00:00", 1_704_103_200),
-            ("Sat, 31 Dec 2016 23:59:60 +0000", 1_483_228_799),
-        ] {
-            assert_eq!(time(value), Some(seconds), "{value}");
-        }
-        for value in [
-            "",
-            "yesterday",
-            "00.00.0000 00:00",
-            "Mon, 30 Feb 2024 10:00:00 +0000",
-            "Mon, 1 Jan 2024 25:00:00 +0000",
-            "Wed, 31 Dec 1969 23:59:59 +0000",
-            "Fri, 1 Jan 2100 00:00:00 +0000",
-            "Mon, 1 Jan 99999 10:00:00 +0000",
-        ] {
-            assert_eq!(time(value), None, "{value}");
-        }
+    fn values_as_they_are_written() {
+        let fields = Fields::of(b"To: a@b,\n c@d\nX: 1\nTO: J\xf6rg\nto : \n");
+        assert_eq!(fields.values("to").collect::<Vec<_>>(), [" a@b,\n c@d\n", " J\u{f6}rg\n", " \n"]);
+        let long = [b"A: ".as_slice(), &[b'x'; 10_000]].concat();
+        let fields = Fields::of(&long);
+        assert_eq!(fields.values("A").next().map(|value| value.len()), Some(VALUE_BYTES_MAX));
+        assert_eq!(fields.whole_values("A").next().map(|value| value.len()), Some(10_001));
     }
 
     #[test]

@@ -3,33 +3,44 @@
 //! | module | what it does |
 //! | --- | --- |
 //! | `files` | finds the files below what was named |
+//! | `source` | where a message lies, as its item says it |
 //! | `mbox` | takes an mbox file apart into messages |
-//! | `from_line` | the line that separates them |
+//! | `window` | looks ahead in a file |
+//! | `separator` | the line that separates messages |
 //! | `fields` | the header of a message |
+//! | `encoded_word` | text in header fields |
 //! | `people` | the addresses in it |
+//! | `created` | when the message came into being |
+//! | `date` | dates as mail has them |
 //! | `text` | the readable text of its body |
 //! | `item` | the message as an item |
 //! | `batch` | items as commands |
 //!
-//! Whatever the bytes are, reading them ends, in memory that does not grow with the mailbox, and every message is either
-//! an item or reported. The grammar of header fields, the character sets and the transfer encodings are those of the crate
-//! `mail-parser`. Its reading of whole messages is not used: the time it takes grows with the square of the parts, deeply
-//! nested messages overflow the stack, and a `Date` in the zone `Z` hides the field after it.
+//! Whatever the bytes are, reading them ends, in time that grows with their number and in memory for a few messages, and
+//! every message is either an item or reported. The grammar of addresses is that of `daybook-mail-address`; character sets,
+//! transfer encodings and content types are those of the crate `mail-parser`. Its reading of whole messages is not used: the
+//! time it takes grows with the square of the parts, and deeply nested messages overflow the stack.
 
 mod batch;
+mod created;
+mod date;
+mod encoded_word;
 mod fields;
 mod files;
-mod from_line;
 mod item;
 mod mbox;
 mod people;
+mod separator;
+mod source;
 mod text;
+mod window;
 
 #[cfg(test)]
 mod any_bytes;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -37,19 +48,57 @@ use std::path::{Path, PathBuf};
 use daybook_proto::legal_hold::v1::Item;
 
 pub use batch::{Batch, batches};
-use files::Files;
+pub use daybook_mail_address as address;
+use files::{Files, Found};
+use item::InMbox;
+pub use item::id_of_reading;
 use mbox::Mbox;
+use source::Source;
 
 /// Bytes of a message, attachments included. What is larger is reported.
 const MESSAGE_BYTES_MAX: usize = 25 << 20;
 
+/// Where a message lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file's path, safe to print.
+    pub file: String,
+    /// Its place inside an mbox, counted from 1.
+    pub position: Option<u64>,
+}
+
+/// `mbox:PATH#N` inside an mbox, else the path.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.position {
+            Some(position) => write!(f, "mbox:{}#{position}", self.file),
+            None => f.write_str(&self.file),
+        }
+    }
+}
+
 /// What cannot be an item, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Malformed {
-    /// A path; inside an mbox `mbox:PATH#N`, counted from 1.
-    pub place: String,
+    /// Where it lies.
+    pub place: Place,
     /// The reason.
     pub reason: String,
+}
+
+impl Malformed {
+    fn of_file(path: &Path, reason: String) -> Self {
+        Self { place: Place { file: printable(&path.to_string_lossy()), position: None }, reason }
+    }
+}
+
+/// A message that is an item.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mail {
+    /// The item.
+    pub item: Item,
+    /// Where it lies.
+    pub place: Place,
 }
 
 /// What all items of an import have in common.
@@ -68,18 +117,26 @@ pub struct Options<'a> {
 /// All messages below the paths, files or folders, in a stable order. A file that starts with `From ` is an mbox, any
 /// other one is a message. Symbolic links inside folders are not followed. Nothing is read before it is asked for.
 ///
+/// The id of an item has the file's path below the folder that was named in it, so that files of equal names in different
+/// folders stay apart. Where files below several named paths would have the same, each has the path as it was named.
+///
 /// # Errors
 /// A path that was named does not exist.
 pub fn read<'a>(
     paths: &[PathBuf],
     options: &'a Options<'a>,
-) -> Result<impl Iterator<Item = Result<Item, Malformed>> + use<'a>, Malformed> {
+) -> Result<impl Iterator<Item = Result<Mail, Malformed>> + use<'a>, Malformed> {
     for path in paths {
         path.metadata().map_err(|error| unreadable(path, &error))?;
     }
     Ok(Files::below(paths).flat_map(move |file| match file {
-        Ok(path) => Messages::open(&path, options),
-        Err(malformed) => Messages { path: PathBuf::new(), options, source: Source::Nothing(Some(malformed)) },
+        Ok(found) => Messages::open(found, options),
+        Err(malformed) => Messages {
+            path: PathBuf::new(),
+            below: PathBuf::new(),
+            options,
+            content: Content::Nothing(Some(malformed)),
+        },
     }))
 }
 
@@ -91,18 +148,21 @@ pub fn read_from<'a, R: BufRead + 'a>(
     reader: R,
     file: &Path,
     options: &'a Options<'a>,
-) -> io::Result<impl Iterator<Item = Result<Item, Malformed>> + use<'a, R>> {
-    Ok(Messages { path: file.to_owned(), options, source: Source::of(reader)? })
+) -> io::Result<impl Iterator<Item = Result<Mail, Malformed>> + use<'a, R>> {
+    let below = file.file_name().map(PathBuf::from).unwrap_or_default();
+    Ok(Messages { path: file.to_owned(), below, options, content: Content::of(reader)? })
 }
 
 /// The messages of one file.
 struct Messages<'a, R> {
     path: PathBuf,
+    /// Its path below what was named.
+    below: PathBuf,
     options: &'a Options<'a>,
-    source: Source<R>,
+    content: Content<R>,
 }
 
-enum Source<R> {
+enum Content<R> {
     /// Many messages.
     Mbox(Mbox<R>),
     /// One.
@@ -112,19 +172,19 @@ enum Source<R> {
 }
 
 impl<'a> Messages<'a, BufReader<File>> {
-    fn open(path: &Path, options: &'a Options<'a>) -> Self {
-        let source = File::open(path).and_then(|file| Source::of(BufReader::with_capacity(1 << 16, file)));
-        let source = source.unwrap_or_else(|error| Source::Nothing(Some(unreadable(path, &error))));
-        Self { path: path.to_owned(), options, source }
+    fn open(Found { path, below, .. }: Found, options: &'a Options<'a>) -> Self {
+        let content = File::open(&path).and_then(|file| Content::of(BufReader::with_capacity(1 << 16, file)));
+        let content = content.unwrap_or_else(|error| Content::Nothing(Some(unreadable(&path, &error))));
+        Self { path, below, options, content }
     }
 }
 
-impl<R: BufRead> Source<R> {
+impl<R: BufRead> Content<R> {
     /// Tells the two formats apart by what is in the file.
     fn of(mut reader: R) -> io::Result<Self> {
         let start = reader.fill_buf()?;
         let content = fields::without_blank_start(start);
-        if !content.starts_with(b"From ") {
+        if !separator::is_like(content) {
             return Ok(Self::Single(Some(reader)));
         }
         let blank = start.len() - content.len();
@@ -133,39 +193,45 @@ impl<R: BufRead> Source<R> {
     }
 }
 
+impl<R> Messages<'_, R> {
+    fn mail(&self, bytes: Option<&[u8]>, position: Option<u64>, mbox: InMbox) -> Result<Mail, Malformed> {
+        let place = Place { file: printable(&self.path.to_string_lossy()), position };
+        let scheme = if position.is_some() { "mbox" } else { "eml" };
+        let item = match bytes {
+            Some(bytes) => item::item(bytes, mbox, &Source::of(scheme, &self.below), self.options),
+            None => Err(format!("has more than {} MiB", MESSAGE_BYTES_MAX >> 20)),
+        };
+        match item {
+            Ok(item) => Ok(Mail { item, place }),
+            Err(reason) => Err(Malformed { place, reason }),
+        }
+    }
+}
+
 impl<R: BufRead> Iterator for Messages<'_, R> {
-    type Item = Result<Item, Malformed>;
+    type Item = Result<Mail, Malformed>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let name = self.path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-        match &mut self.source {
-            Source::Nothing(malformed) => malformed.take().map(Err),
-            Source::Single(reader) => {
+        match &mut self.content {
+            Content::Nothing(malformed) => malformed.take().map(Err),
+            Content::Single(reader) => {
                 let mut bytes = Vec::new();
                 // One byte more than a message may have tells that it has too many.
                 let read = reader.take()?.take(MESSAGE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes);
                 if let Err(error) = read {
                     return Some(Err(unreadable(&self.path, &error)));
                 }
-                let item = if bytes.len() > MESSAGE_BYTES_MAX {
-                    Err(too_large())
-                } else {
-                    item::item(&bytes, None, &reference("eml", &name), self.options)
-                };
-                Some(item.map_err(|reason| Malformed { place: place(&self.path), reason }))
+                let bytes = (bytes.len() <= MESSAGE_BYTES_MAX).then_some(bytes);
+                Some(self.mail(bytes.as_deref(), None, InMbox::default()))
             }
-            Source::Mbox(mbox) => match mbox.next()? {
+            Content::Mbox(mbox) => match mbox.next()? {
                 Ok(message) => {
-                    let item = match &message.bytes {
-                        Some(bytes) => item::item(bytes, message.sent, &reference("mbox", &name), self.options),
-                        None => Err(too_large()),
-                    };
-                    let place = || format!("mbox:{}#{}", place(&self.path), message.number);
-                    Some(item.map_err(|reason| Malformed { place: place(), reason }))
+                    let mbox = InMbox { sent: message.sent, has_mailbox_inside: message.has_mailbox_inside };
+                    Some(self.mail(message.bytes.as_deref(), Some(message.number), mbox))
                 }
                 Err(error) => {
                     let malformed = unreadable(&self.path, &error);
-                    self.source = Source::Nothing(None);
+                    self.content = Content::Nothing(None);
                     Some(Err(malformed))
                 }
             },
@@ -173,33 +239,11 @@ impl<R: BufRead> Iterator for Messages<'_, R> {
     }
 }
 
-fn too_large() -> String {
-    format!("has more than {} MiB", MESSAGE_BYTES_MAX >> 20)
-}
-
 fn unreadable(path: &Path, error: &io::Error) -> Malformed {
-    Malformed { place: place(path), reason: format!("cannot be read: {error}") }
-}
-
-fn place(path: &Path) -> String {
-    printable(&path.to_string_lossy())
+    Malformed::of_file(path, format!("cannot be read: {error}"))
 }
 
 /// Text from outside that is safe to print: no control characters, which a terminal would obey.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-/// Where the upstream copy lies, as a URI. It names the mailbox, not a place inside: places move when mail is deleted,
-/// and the hash of the content finds the message.
-fn reference(scheme: &str, file_name: &str) -> String {
-    let mut uri = format!("{scheme}:");
-    for byte in file_name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~@+=,".contains(&byte) {
-            uri.push(char::from(byte));
-        } else {
-            uri.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    uri
 }

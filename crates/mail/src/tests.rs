@@ -13,15 +13,16 @@ const OPTIONS: Options<'static> =
 const MESSAGE: &str = "From: a@example.com\nDate: Mon, 1 Jan 2024 10:00:00 +0000\nSubject: s\n\nHello\n";
 const SEPARATOR: &str = "From a@example.com Mon Jan  1 10:00:00 2024\n";
 
-fn all(path: &Path) -> Vec<Result<Item, Malformed>> {
+fn all(path: &Path) -> Vec<Result<Mail, Malformed>> {
     read(&[path.to_owned()], &OPTIONS).unwrap().collect()
 }
 
 /// The references of the items, and the files and reasons of what is none.
-fn summary(mail: &[Result<Item, Malformed>]) -> Vec<String> {
-    let one = |mail: &Result<Item, Malformed>| match mail {
-        Ok(item) => item.reference.clone(),
+fn summary(mail: &[Result<Mail, Malformed>]) -> Vec<String> {
+    let one = |mail: &Result<Mail, Malformed>| match mail {
+        Ok(mail) => mail.item.reference.clone(),
         Err(Malformed { place, reason }) => {
+            let place = place.to_string();
             format!("{}: {reason}", place.rsplit_once('/').map_or(place.as_str(), |(_, name)| name))
         }
     };
@@ -52,12 +53,48 @@ fn files_of_a_folder_in_the_order_of_their_names() {
     ];
     let mail = all(folder.path());
     assert_eq!(summary(&mail), expected);
-    let place = |mail: &Result<Item, Malformed>| mail.as_ref().err().map(|malformed| malformed.place.clone());
-    assert_eq!(place(&mail[1]), Some(format!("mbox:{}#2", at("a").display())));
-    assert_eq!(place(&mail[6]), Some(at("d.mbox").display().to_string()));
+    let place = |mail: &Result<Mail, Malformed>| mail.as_ref().err().map(|malformed| malformed.place.clone());
+    assert_eq!(place(&mail[1]), Some(Place { file: at("a").display().to_string(), position: Some(2) }));
+    assert_eq!(place(&mail[6]), Some(Place { file: at("d.mbox").display().to_string(), position: None }));
     // The same message twice in a mailbox is the same item, and so it is when it is imported again.
-    assert_eq!(mail[0], mail[2]);
+    let item = |mail: &Result<Mail, Malformed>| mail.as_ref().unwrap().item.clone();
+    assert_eq!(item(&mail[0]), item(&mail[2]));
     assert_eq!(mail, all(folder.path()));
+}
+
+fn ids(mail: impl Iterator<Item = Result<Mail, Malformed>>) -> Vec<String> {
+    mail.map(|mail| mail.unwrap().item.item_id).collect()
+}
+
+#[test]
+fn mailboxes_of_one_name_in_several_folders_stay_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for person in ["maria.keller", "jonas.brandt"] {
+        fs::create_dir(at(person)).unwrap();
+        fs::write(at(person).join("inbox"), format!("{SEPARATOR}{MESSAGE}")).unwrap();
+    }
+    fs::write(at("inbox"), format!("{SEPARATOR}{MESSAGE}")).unwrap();
+    let whole: Vec<_> = all(folder.path()).into_iter().map(|mail| mail.unwrap().item).collect();
+    let facts: Vec<_> = whole.iter().map(|item| (item.reference.as_str(), item.location.as_str())).collect();
+    // The names of folders are content: they are sealed.
+    assert_eq!(facts, [("mbox:inbox", ""), ("mbox:inbox", "jonas.brandt/inbox"), ("mbox:inbox", "maria.keller/inbox")]);
+    assert_eq!(whole.iter().map(|item| &item.item_id).collect::<BTreeSet<_>>().len(), 3);
+
+    // By a pattern of the shell, or folder by folder: named together they stay apart as well.
+    let of = |names: &[&str]| {
+        let paths: Vec<_> = names.iter().map(|name| at(name)).collect();
+        ids(read(&paths, &OPTIONS).unwrap())
+    };
+    let files = of(&["maria.keller/inbox", "jonas.brandt/inbox"]);
+    assert_ne!(files[0], files[1]);
+    let folders = of(&["maria.keller", "jonas.brandt"]);
+    assert_eq!(folders, files, "whether the folder is named or the file in it");
+    // One that is named twice is one.
+    assert_eq!(of(&["inbox", "./inbox"]), vec![whole[0].item_id.clone(); 2]);
+    // Alone each has the id that it always had, and so has a file at the top of a folder.
+    let alone = [of(&["maria.keller/inbox"]), of(&["maria.keller"]), of(&["inbox"])].concat();
+    assert_eq!(alone, vec![whole[0].item_id.clone(); 3]);
 }
 
 #[cfg(unix)]
@@ -102,7 +139,13 @@ fn what_cannot_be_read_is_told_and_the_rest_is_read() {
     assert_eq!((found.len(), found[0].as_str(), found[2].as_str()), (4, "eml:a", "eml:c"));
     assert!(found[1].starts_with("b: cannot be read: ") && found[3].starts_with("d: cannot be read: "), "{found:?}");
     // Opened, but not readable.
-    let mut folder_as_file = Messages::open(folder.path(), &OPTIONS);
+    let file = File::open(folder.path()).unwrap();
+    let mut folder_as_file = Messages {
+        path: folder.path().to_owned(),
+        below: PathBuf::new(),
+        options: &OPTIONS,
+        content: Content::Mbox(Mbox::new(BufReader::new(file))),
+    };
     assert!(folder_as_file.next().unwrap().unwrap_err().reason.starts_with("cannot be read: "));
     assert!(folder_as_file.next().is_none());
 }
@@ -113,7 +156,7 @@ fn a_path_that_does_not_exist_stops_the_import_before_it_begins() {
     fs::write(folder.path().join("a"), MESSAGE).unwrap();
     let paths = ["a", "b"].map(|name| folder.path().join(name));
     let Err(malformed) = read(&paths, &OPTIONS) else { panic!("there is no b") };
-    assert!(malformed.place.ends_with("/b") && malformed.reason.starts_with("cannot be read: "), "{malformed:?}");
+    assert!(malformed.place.file.ends_with("/b") && malformed.reason.starts_with("cannot be read: "), "{malformed:?}");
 }
 
 #[test]
@@ -134,10 +177,10 @@ fn demo_mailbox() -> &'static Path {
 #[test]
 fn the_demo_mailbox() {
     let mail = all(demo_mailbox());
-    let items: Vec<_> = mail.iter().filter_map(|mail| mail.as_ref().ok()).collect();
+    let items: Vec<_> = mail.iter().filter_map(|mail| mail.as_ref().ok()).map(|mail| &mail.item).collect();
     let malformed: Vec<_> = summary(&mail).into_iter().filter(|summary| summary.contains(": ")).collect();
     let expected = [
-        "broken-date.eml: has no date between 1970 and 2100",
+        "broken-date.eml: has a date that cannot be read beyond doubt (\"the 32nd of Octember\"), and no Received field or mbox line that has one",
         "broken-empty.eml: has no header: it is not a message",
         "broken-scan.eml: has no header: it is not a message",
         "finance.mbox#18: names neither a sender nor a recipient",
@@ -180,5 +223,5 @@ fn the_demo_mailbox() {
 fn batches_of_a_mailbox() {
     let batches: Vec<_> = batches(read(&[demo_mailbox().to_owned()], &OPTIONS).unwrap()).collect();
     assert_eq!(batches.len(), 1);
-    assert_eq!((batches[0].items.len(), batches[0].malformed.len()), (64, 5));
+    assert_eq!((batches[0].mail.len(), batches[0].malformed.len(), batches[0].copies), (64, 5, 0));
 }
