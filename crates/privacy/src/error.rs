@@ -17,6 +17,8 @@ pub mod codes {
         MASTER_KEY_WRONG: FailedPrecondition;
         /// The master key is missing or is not 32 bytes.
         MASTER_KEY_MISSING: FailedPrecondition;
+        /// Others can read a file with a secret, or put another in its place.
+        SECRET_EXPOSED: FailedPrecondition;
         /// Another process has the key ring open.
         KEY_RING_IN_USE: FailedPrecondition;
         /// There is no key ring, but a log that was written with one.
@@ -58,6 +60,11 @@ pub enum PrivacyError {
         "no usable master key ({0}); give 32 bytes in hexadecimal, in the file or environment variable that the configuration names"
     )]
     NoMasterKey(String),
+    /// Others can read it, or exchange it.
+    #[error(
+        "{0}; nothing was started; take that right away from them, and make a new secret if somebody may have read it"
+    )]
+    Exposed(String),
     /// There is none, and none may be made.
     #[error(
         "there is no key ring in {0}, but the log has records; nothing was changed; put the ring back from its copy"
@@ -89,6 +96,7 @@ impl PrivacyError {
             Self::Damaged(_) => codes::KEY_RING_DAMAGED,
             Self::WrongMasterKey => codes::MASTER_KEY_WRONG,
             Self::NoMasterKey(_) => codes::MASTER_KEY_MISSING,
+            Self::Exposed(_) => codes::SECRET_EXPOSED,
             Self::Missing(_) => codes::KEY_RING_MISSING,
             Self::Differs { .. } => codes::KEY_RINGS_DIFFER,
             Self::InUse(_) => codes::KEY_RING_IN_USE,

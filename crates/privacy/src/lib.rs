@@ -22,24 +22,28 @@
 
 mod cipher;
 mod content;
-pub mod detect;
 mod error;
 mod key_ring;
 mod opener;
 mod pseudonym;
 mod rotation;
 mod sealer;
+mod secret_file;
+mod spellings;
+
+pub use daybook_detect as detect;
 pub use daybook_disclosure as threshold;
 
 pub use cipher::Key;
 pub use error::{PrivacyError, codes};
 pub use key_ring::{
-    Destroyed, EmbeddedKeyRing, Imported, KeyId, KeyRing, MasterKey, MemoryKeyRing, SharedKeyRing, Start,
+    Destroyed, EmbeddedKeyRing, Imported, InspectedRing, KeyId, KeyRing, MasterKey, MemoryKeyRing, SharedKeyRing, Start,
 };
 pub use opener::Opener;
 pub use pseudonym::is_pseudonym;
 pub use rotation::{EpochKey, EpochKeys, RotatingPseudonyms, Rotation};
 pub use sealer::{SealMode, Sealer};
+pub use secret_file::exposed;
 
 #[cfg(test)]
 mod tests;

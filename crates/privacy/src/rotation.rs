@@ -13,12 +13,13 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use daybook_kernel::id::TenantId;
 use daybook_kernel::time::Timestamp;
+use daybook_mail_address::{as_written, compared};
 use parking_lot::Mutex;
 
 use crate::PrivacyError;
 use crate::cipher::Key;
 use crate::key_ring::{Destroyed, KeyId, KeyRing};
-use crate::pseudonym::{normalise, pseudonym};
+use crate::pseudonym::pseudonym;
 
 /// How often pseudonyms change. Epochs are counted from 1970 on, in UTC: every node finds the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,9 +79,9 @@ impl EpochKey {
     }
 
     /// The short pseudonym of somebody who does something: the first 16 bytes of HMAC-SHA-256 over `actor`, a zero byte and
-    /// the normalised identifier.
+    /// the identifier as it is written, but for case, surrounding space and compatible forms of characters.
     pub fn actor(&self, id: &str) -> [u8; 16] {
-        self.tag(b"actor\0", normalise(id).as_bytes())
+        self.tag(b"actor\0", as_written(id).as_bytes())
     }
 
     /// What stands for the id of an event, which may say more than it should: the same with `event` and the id as it is.
@@ -127,7 +128,8 @@ impl EpochKeys {
         Ok(key)
     }
 
-    /// The short pseudonyms that an identifier has in those of these epochs whose keys exist. Makes no key.
+    /// The short pseudonyms that an identifier has in those of these epochs whose keys exist, in every way to write it that
+    /// an address has. Makes no key.
     ///
     /// # Errors
     /// [`PrivacyError::Unavailable`] when it cannot be known which keys there are, [`PrivacyError::Damaged`].
@@ -138,10 +140,15 @@ impl EpochKeys {
         epochs: RangeInclusive<i64>,
     ) -> Result<Vec<[u8; 16]>, PrivacyError> {
         self.ring.caught_up().await?;
+        let compared = compared(id);
+        let mut spellings = [vec![as_written(id), compared.form], compared.former].concat();
+        spellings.sort();
+        spellings.dedup();
         let mut pseudonyms = Vec::new();
         for epoch in epochs {
             if let Some(key) = self.ring.get(tenant, &KeyId::actors(epoch))? {
-                pseudonyms.push(EpochKey::new(key).actor(id));
+                let key = EpochKey::new(key);
+                pseudonyms.extend(spellings.iter().map(|spelling| key.actor(spelling)));
             }
         }
         Ok(pseudonyms)

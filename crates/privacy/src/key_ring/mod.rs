@@ -20,7 +20,7 @@ use crate::cipher::Key;
 pub use embedded::EmbeddedKeyRing;
 pub use master::MasterKey;
 pub use memory::MemoryKeyRing;
-pub use shared::{Imported, SharedKeyRing, Start};
+pub use shared::{Imported, InspectedRing, SharedKeyRing, Start};
 
 /// Names a key inside its tenant.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use daybook_kernel::id::TenantId;
 use daybook_proto::descriptors;
-use daybook_proto::legal_hold::v1::{Entity, Item, PlaceHoldRequest, RegisterItemRequest, Scope, TenantScope};
+use daybook_proto::legal_hold::v1::{
+    Entity, Item, ListItemsRequest, PlaceHoldRequest, RegisterItemRequest, Scope, TenantScope,
+};
 use prost::Message;
 use prost_reflect::DynamicMessage;
 
@@ -114,6 +116,75 @@ async fn pseudonyms_are_those_of_the_tenant_that_the_message_names() {
     let there = &sealed.other_tenants[0].scope.as_ref().unwrap().entities[0];
     assert!(is_pseudonym(&here.id) && is_pseudonym(&there.id));
     assert_ne!(here.id, there.id, "people cannot be followed across tenants");
+}
+
+async fn seal_as(ring: &Arc<MemoryKeyRing>, name: &str, request: &impl Message, mode: SealMode) -> DynamicMessage {
+    let keys: Arc<dyn KeyRing> = Arc::clone(ring) as _;
+    let mut message = dynamic(name, request);
+    Sealer::new(keys).seal(&mut message, &acme(), mode).await.unwrap();
+    message
+}
+
+fn ids(entities: &[Entity]) -> Vec<&str> {
+    entities.iter().map(|entity| entity.id.as_str()).collect()
+}
+
+/// What an earlier release registered under the pseudonym of one spelling must be matched by what is held under another
+/// one now, and the other way round.
+#[tokio::test]
+async fn items_and_scopes_name_a_person_under_every_pseudonym_of_the_address() {
+    let ring = Arc::new(MemoryKeyRing::new());
+    let (u, a) = ("eva@bücher.example", "eva@xn--bcher-kva.example");
+    let scope = |id: &str| Scope { entities: vec![entity(id, "")], ..Default::default() };
+    let mut found = Vec::new();
+    for id in [u, a] {
+        let elsewhere = TenantScope { tenant_id: "globex".into(), scope: Some(scope(id)) };
+        let place = PlaceHoldRequest { scope: Some(scope(id)), other_tenants: vec![elsewhere], ..Default::default() };
+        let sealed = seal_as(&ring, "daybook.legal_hold.v1.PlaceHoldRequest", &place, SealMode::Seal).await;
+        let sealed: PlaceHoldRequest = sealed.transcode_to().unwrap();
+        found.push(sealed.scope.unwrap().entities);
+        let there = sealed.other_tenants[0].scope.clone().unwrap().entities;
+        assert!(
+            there.len() == 2
+                && there.iter().all(|one| is_pseudonym(&one.id) && !ids(&found[0]).contains(&one.id.as_str()))
+        );
+
+        let item = Item {
+            item_id: "m".into(),
+            entities: vec![entity(id, "Eva"), entity("ada@example.org", "")],
+            ..Default::default()
+        };
+        let item = RegisterItemRequest { item: Some(item), ..Default::default() };
+        let sealed = seal_as(&ring, "daybook.legal_hold.v1.RegisterItemRequest", &item, SealMode::Seal).await;
+        let item = sealed.transcode_to::<RegisterItemRequest>().unwrap().item.unwrap();
+        assert_eq!((item.entities.len(), item.entities[2].role), (3, 1), "with the role of the first");
+        assert!(item.entities[2].sealed.is_none() && item.entities[0].sealed.is_some());
+        found.push([item.entities[0].clone(), item.entities[2].clone()].into());
+        assert_eq!(open(&ring, &item).await.entities[0], entity(id, "Eva"));
+    }
+    for entities in &found {
+        assert!(entities.len() == 2 && ids(entities) == ids(&found[0]), "{entities:?}");
+    }
+    // The pseudonyms that releases before this one gave the two spellings.
+    let key = ring.get(&acme(), &KeyId::pseudonyms()).unwrap().unwrap();
+    assert_eq!(
+        ids(&found[0]),
+        [crate::pseudonym::pseudonym(&key, a), crate::pseudonym::former_pseudonyms(&key, a)[0].clone()]
+    );
+}
+
+#[tokio::test]
+async fn a_query_for_one_person_asks_for_every_pseudonym() {
+    let ring = Arc::new(MemoryKeyRing::new());
+    let list = |id: &str| ListItemsRequest { entity: Some(entity(id, "")), ..Default::default() };
+    let mut found = Vec::new();
+    for id in ["eva@bücher.example", "eva@xn--bcher-kva.example", "ada@example.org"] {
+        let asked = seal_as(&ring, "daybook.legal_hold.v1.ListItemsRequest", &list(id), SealMode::PseudonymsOnly).await;
+        let asked: ListItemsRequest = asked.transcode_to().unwrap();
+        found.push((asked.entity.unwrap().id, ids(&asked.other_entities).join(" ")));
+    }
+    assert_eq!(found[0], found[1]);
+    assert!(is_pseudonym(&found[0].1) && found[0].0 != found[0].1 && found[2].1.is_empty());
 }
 
 #[tokio::test]

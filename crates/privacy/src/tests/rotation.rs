@@ -32,6 +32,20 @@ async fn somebody_is_the_same_inside_an_epoch_and_nobody_known_in_the_next() {
     assert!(next[0] != first[0] && other[0] != first[0] && other[0] != next[0]);
 }
 
+/// Events are recorded under the address as it is written; whoever is erased must be found under every way to write it.
+#[tokio::test]
+async fn an_actor_is_found_in_every_spelling_of_the_address() {
+    let keys = EpochKeys::new(Arc::new(MemoryKeyRing::new()));
+    let key = keys.get(&acme(), 3).await.unwrap();
+    let (u, a) = ("eva@bücher.example", "eva@xn--bcher-kva.example");
+    assert_ne!(key.actor(u), key.actor(a), "recorded as before, in the middle of an epoch too");
+    for id in [u, a, "Eva@BÜCHER.example", "\"eva\"@xn--bcher-kva.example"] {
+        let found = keys.of_actor(&acme(), id, 0..=9).await.unwrap();
+        assert!(found.contains(&key.actor(u)) && found.contains(&key.actor(a)), "{id}");
+    }
+    assert_eq!(keys.of_actor(&acme(), "ada@example.org", 0..=9).await.unwrap(), [key.actor("ada@example.org")]);
+}
+
 #[tokio::test]
 async fn an_epoch_that_is_forgotten_gives_out_no_pseudonyms_any_more() {
     let ring = Arc::new(MemoryKeyRing::new());

@@ -106,6 +106,13 @@ impl Index {
         }
     }
 
+    /// The names of all keys that count, with their rows, and how many names are destroyed.
+    pub(super) fn all(&self) -> (Vec<(&Name, &Bytes)>, usize) {
+        let live = self.entries.iter().filter(|(_, entry)| entry.gone.is_none());
+        let keys = live.filter_map(|(name, entry)| entry.made.first().map(|(_, row)| (name, row))).collect();
+        (keys, self.entries.values().filter(|entry| entry.gone.is_some()).count())
+    }
+
     /// What a further marker must say before the keys of a name are taken off: that there was one, which nothing else
     /// would tell afterwards. The marker was written before its node had read of the key.
     pub(super) fn unsaid(&self, name: &Name) -> Option<Gone> {

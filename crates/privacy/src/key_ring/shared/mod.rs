@@ -15,6 +15,7 @@
 mod follow;
 mod import;
 mod index;
+mod inspect;
 mod record;
 
 use std::collections::HashSet;
@@ -38,6 +39,7 @@ use index::Known;
 use record::{Maker, Name, RecordKey};
 
 pub use import::Imported;
+pub use inspect::InspectedRing;
 
 /// A key ring that several nodes share, on a keyed log.
 ///
