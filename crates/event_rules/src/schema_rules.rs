@@ -4,7 +4,7 @@
 //! that was collected may serve another purpose afterwards. So [`breaks`] lets a version add optional properties, add
 //! values at the end of an enumeration and widen bounds, and nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use daybook_kernel::fields::{Fields, identifier_problem};
 use daybook_kernel::rejection::Violations;
@@ -224,8 +224,9 @@ pub fn breaks(old: &EventSchema, new: &EventSchema) -> Vec<String> {
             old.meaning().as_str_name()
         ));
     }
+    let (old_of, new_of) = (by_name(&old.properties), by_name(&new.properties));
     for property in &old.properties {
-        match new.properties.iter().find(|other| other.name == property.name) {
+        match new_of.get(property.name.as_str()) {
             Some(other) => property_breaks(property, other, &mut reasons),
             None => reasons.push(format!(
                 "property {} is gone, and events that have it would be refused; keep it, and stop sending it",
@@ -234,7 +235,7 @@ pub fn breaks(old: &EventSchema, new: &EventSchema) -> Vec<String> {
         }
     }
     for property in &new.properties {
-        let is_new = old.properties.iter().all(|other| other.name != property.name);
+        let is_new = !old_of.contains_key(property.name.as_str());
         if is_new && property.required {
             reasons.push(format!(
                 "property {} is new and required, so that programs of version {} would be refused; make it optional",
@@ -243,6 +244,11 @@ pub fn breaks(old: &EventSchema, new: &EventSchema) -> Vec<String> {
         }
     }
     reasons
+}
+
+/// Properties by name; of several of one name the first.
+fn by_name(properties: &[PropertySchema]) -> BTreeMap<&str, &PropertySchema> {
+    properties.iter().rev().map(|property| (property.name.as_str(), property)).collect()
 }
 
 fn version_reason(old: &EventSchema, new: &EventSchema) -> String {
@@ -270,7 +276,8 @@ fn property_breaks(old: &PropertySchema, new: &PropertySchema, reasons: &mut Vec
         // Values and bounds of different types are not comparable.
         return;
     }
-    let lost: Vec<&str> = old.values.iter().filter(|value| !new.values.contains(value)).map(String::as_str).collect();
+    let kept: BTreeSet<&String> = new.values.iter().collect();
+    let lost: Vec<&str> = old.values.iter().filter(|value| !kept.contains(value)).map(String::as_str).collect();
     if !lost.is_empty() {
         reasons.push(format!("property {name} loses the values {}; keep them, and stop sending them", lost.join(", ")));
     } else if !new.values.starts_with(&old.values) {

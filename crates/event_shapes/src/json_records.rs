@@ -1,24 +1,33 @@
 //! OTLP as JSON: <https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding>. Fields have names in
 //! lowerCamelCase, 64 bits come as numbers or as strings of digits, and unknown fields are passed over.
 
+use daybook_kernel::hash::Hash;
 use serde_json::{Map, Value};
 
+use crate::otlp_ids::{self, Content};
 use crate::otlp_messages::{AnyKind, AnyValue, KeyValue, LogRecord, Text, TextList};
 use crate::{EVENTS_MAX, NotMapped, Why};
 
-/// All log records of a body, in order: each as it would be in protobuf, or why not.
-pub(crate) fn records(body: &Value) -> Result<Vec<Result<LogRecord, Why>>, NotMapped> {
+/// What a log record holds, and the record as it would be in protobuf, or why it cannot be one.
+pub(crate) type Record = (Content, Result<LogRecord, Why>);
+
+/// All log records of a body, in order.
+pub(crate) fn records(body: &Value) -> Result<Vec<Record>, NotMapped> {
     let body = body.as_object().ok_or(NotMapped::NotAnObject)?;
     let mut records = Vec::new();
     let mut count = 0;
     for (i, resource) in list(body, "resourceLogs", String::new)?.iter().enumerate() {
         let place = || format!("resourceLogs[{i}]");
-        for (j, scope) in list(object(resource, place)?, "scopeLogs", || place() + ".")?.iter().enumerate() {
+        let resource = object(resource, place)?;
+        let of_resource = all_but(resource, "scopeLogs");
+        for (j, scope) in list(resource, "scopeLogs", || place() + ".")?.iter().enumerate() {
             let place = || format!("resourceLogs[{i}].scopeLogs[{j}]");
-            let of_scope = list(object(scope, place)?, "logRecords", || place() + ".")?;
-            count += of_scope.len();
+            let scope = object(scope, place)?;
+            let (of_scope, in_scope) = (all_but(scope, "logRecords"), list(scope, "logRecords", || place() + ".")?);
+            count += in_scope.len();
             if count <= EVENTS_MAX {
-                records.extend(of_scope.iter().map(record));
+                let content = |value: &Value| otlp_ids::content(of_resource, of_scope, value.to_string().as_bytes());
+                records.extend(in_scope.iter().map(|value| (content(value), record(value))));
             }
         }
     }
@@ -27,6 +36,12 @@ pub(crate) fn records(body: &Value) -> Result<Vec<Result<LogRecord, Why>>, NotMa
 
 fn object(value: &Value, place: impl Fn() -> String) -> Result<&Map<String, Value>, NotMapped> {
     value.as_object().ok_or_else(|| NotMapped::WrongShape { place: place(), must_be: "an object" })
+}
+
+/// A hash of all fields but one.
+fn all_but(of: &Map<String, Value>, field: &str) -> Hash {
+    let texts: Vec<String> = of.iter().filter(|(name, _)| *name != field).map(|pair| format!("{pair:?}")).collect();
+    Hash::of_parts(&texts.iter().map(String::as_bytes).collect::<Vec<_>>())
 }
 
 fn list<'a>(of: &'a Map<String, Value>, field: &str, before: impl Fn() -> String) -> Result<&'a [Value], NotMapped> {

@@ -1,5 +1,10 @@
 //! Names as SDKs have them, made names as Daybook has them: words of a-z 0-9 _ that begin with a-z; those of events are
 //! words joined by dots (`daybook_event_rules::schema_rules`).
+//!
+//! A name is data of the caller like any other. In small letters and with its separators gone, a password in a URL is five
+//! words and an access key is one: so the detectors look at a name as it was sent, and a [`Name`] can be made no other way.
+
+use daybook_detect::{Detector, Sensitivity};
 
 /// Characters of a word.
 const WORD_CHARS_MAX: usize = 64;
@@ -13,10 +18,36 @@ pub(crate) enum Problem {
     Letters,
     /// The name would be too long.
     TooLong,
+    /// It holds personal data or a credential.
+    Personal,
+}
+
+/// A name as Daybook has it, in whose original the detectors saw nothing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Name(String);
+
+impl Name {
+    /// One that this crate gives.
+    pub(crate) fn fixed(name: &'static str) -> Self {
+        Self(name.to_owned())
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn into_string(self) -> String {
+        self.0
+    }
+}
+
+fn look_at(text: &str) -> Result<(), Problem> {
+    if Detector::new(Sensitivity::Strict).sees("", text) { Err(Problem::Personal) } else { Ok(()) }
 }
 
 /// The name of an event.
-pub(crate) fn event_name(text: &str) -> Result<String, Problem> {
+pub(crate) fn event_name(text: &str) -> Result<Name, Problem> {
+    look_at(text)?;
     let mut name = String::new();
     for part in text.split('.') {
         // Of "Answer Shown..." nothing stands behind the dots.
@@ -26,16 +57,21 @@ pub(crate) fn event_name(text: &str) -> Result<String, Problem> {
         if !name.is_empty() {
             name.push('.');
         }
-        name.push_str(&word(part)?);
+        name.push_str(&one_word(part)?);
         if name.len() > EVENT_NAME_CHARS_MAX {
             return Err(Problem::TooLong);
         }
     }
-    if name.is_empty() { Err(Problem::Letters) } else { Ok(name) }
+    if name.is_empty() { Err(Problem::Letters) } else { Ok(Name(name)) }
 }
 
 /// A name that is one word.
-pub(crate) fn word(text: &str) -> Result<String, Problem> {
+pub(crate) fn word(text: &str) -> Result<Name, Problem> {
+    look_at(text)?;
+    one_word(text).map(Name)
+}
+
+fn one_word(text: &str) -> Result<String, Problem> {
     let word = if is_word(text) { text.to_owned() } else { snake_case(text)? };
     if word.len() > WORD_CHARS_MAX { Err(Problem::TooLong) } else { Ok(word) }
 }
@@ -80,6 +116,33 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn word(text: &str) -> Result<String, Problem> {
+        super::word(text).map(Name::into_string)
+    }
+
+    fn event_name(text: &str) -> Result<String, Problem> {
+        super::event_name(text).map(Name::into_string)
+    }
+
+    #[test]
+    fn names_are_looked_at_as_they_were_sent() {
+        for text in [
+            "https://jana:tajneheslo@db.firma-praha.cz/x",
+            "jana.novak@firma-praha.cz",
+            "Opened by jana.novak@firma-praha.cz",
+            "AKIAIOSFODNN7EXAMPLE",
+            "card4539148803436467",
+            "paid 4539-1488-0343-6467",
+            "paid_4539_1488_0343_6467",
+            "iban FR14.2004.1010.0505.0001.3M02.606",
+            "call +420 601 123 456",
+            "amFuYS5ub3Zha0BmaXJtYS1wcmFoYS5jeg==",
+            "a%40example.org by mail: jana%40example.org",
+        ] {
+            assert_eq!((word(text), event_name(text)), (Err(Problem::Personal), Err(Problem::Personal)), "{text}");
+        }
+    }
 
     #[test]
     fn words_are_found_at_capitals_and_between_letters() {

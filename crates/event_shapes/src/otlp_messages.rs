@@ -1,9 +1,10 @@
 //! The part of `opentelemetry/proto/collector/logs/v1/logs_service.proto` and of what it imports that is read here. The
 //! numbers are those of version 1 of the protocol, which is stable.
 //!
-//! By hand, because what is not declared is never read: bodies, resources, scopes, trace ids and maps are passed over
-//! by the decoder, and nothing here recurses. The generated messages are in `opentelemetry-proto`, which brings the
-//! SDK.
+//! By hand, because what is not declared is never read: bodies, trace ids and maps are passed over by the decoder, and
+//! nothing here recurses. The generated messages are in `opentelemetry-proto`, which brings the SDK.
+
+use bytes::Bytes;
 
 /// What a sender exports.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -12,18 +13,27 @@ pub(crate) struct ExportLogsServiceRequest {
     pub(crate) resource_logs: Vec<ResourceLogs>,
 }
 
-/// Records of one resource.
+/// Records of one resource. The resource is kept as it was encoded: it tells records apart, and nothing of it is read.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct ResourceLogs {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(crate) resource: Bytes,
     #[prost(message, repeated, tag = "2")]
     pub(crate) scope_logs: Vec<ScopeLogs>,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub(crate) schema_url: Bytes,
 }
 
 /// Records of one library.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct ScopeLogs {
-    #[prost(message, repeated, tag = "2")]
-    pub(crate) log_records: Vec<LogRecord>,
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(crate) scope: Bytes,
+    /// Each as it was encoded: one that is no [`LogRecord`] does not take the others with it.
+    #[prost(bytes = "bytes", repeated, tag = "2")]
+    pub(crate) log_records: Vec<Bytes>,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub(crate) schema_url: Bytes,
 }
 
 /// One record.

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use daybook_proto::product_analytics::v1;
+use daybook_proto::product_analytics::v1::{self, Refusal};
 use prost_types::Timestamp;
 use prost_types::value::Kind;
 use serde_json::{Map, Value};
 
-use crate::properties::{Properties, is_about_a_person, why};
-use crate::{EVENTS_MAX, ID_BYTES_MAX, Mapped, NotMapped, One, Why, names, times};
+use crate::names::{self, Name};
+use crate::properties::{Properties, fact_about_a_person, why};
+use crate::{EVENTS_MAX, ID_BYTES_MAX, Mapped, NoEvent, NotMapped, One, Why, times};
 
 /// Properties of a page that do not pass as they are: its name is read already, and the others analytics.js adds to
 /// every page. Addresses and titles can hold anything.
@@ -84,7 +85,8 @@ pub fn segment(path_kind: Option<SegmentCall>, body: &Value, now: Timestamp) -> 
     if calls.len() > EVENTS_MAX {
         return Err(NotMapped::TooMany { count: calls.len() });
     }
-    Ok(Mapped::of(calls.iter().map(|call| one(None, call.as_object().ok_or(Why::NotAnObject)?, Some(body), now))))
+    let call = |call: &Value| one(None, call.as_object().ok_or(Why::NotAnObject)?, Some(body), now);
+    Ok(Mapped::of(calls.iter().map(call)))
 }
 
 /// The event of one call. `batch` is the body around it, of which `sentAt` and `context` hold for all calls in it.
@@ -93,27 +95,40 @@ fn one(
     call: &Map<String, Value>,
     batch: Option<&Map<String, Value>>,
     now: Timestamp,
-) -> Result<One, Why> {
-    let mut properties = Properties::new("properties");
-    let name = match kind(path_kind, call)? {
+) -> Result<One, NoEvent> {
+    let kind = kind(path_kind, call)?;
+    let name = match kind {
         SegmentCall::Track => {
             let name = text(call, "event")?.ok_or(Why::Missing { field: "event" })?;
-            add_all(&mut properties, call, &[])?;
             names::event_name(name).map_err(|problem| why(problem, "event"))?
         }
+        SegmentCall::Page => Name::fixed("page.viewed"),
+        SegmentCall::Screen => Name::fixed("screen.viewed"),
+        SegmentCall::Identify | SegmentCall::Group | SegmentCall::Alias => return Err(Why::AboutPersons.into()),
+        SegmentCall::Batch => return Err(Why::NoCall.into()),
+    };
+    event(kind, name.as_str(), call, batch, now).map_err(|why| NoEvent { why, name: name.into_string() })
+}
+
+fn event(
+    kind: SegmentCall,
+    name: &str,
+    call: &Map<String, Value>,
+    batch: Option<&Map<String, Value>>,
+    now: Timestamp,
+) -> Result<One, Why> {
+    let mut properties = Properties::new("properties");
+    match kind {
         SegmentCall::Page => {
             add_name(&mut properties, call, "page")?;
             add_all(&mut properties, call, NOT_OF_PAGES)?;
-            "page.viewed".to_owned()
         }
         SegmentCall::Screen => {
             add_name(&mut properties, call, "screen")?;
             add_all(&mut properties, call, NOT_OF_SCREENS)?;
-            "screen.viewed".to_owned()
         }
-        SegmentCall::Identify | SegmentCall::Group | SegmentCall::Alias => return Err(Why::AboutPersons),
-        SegmentCall::Batch => return Err(Why::NoCall),
-    };
+        _ => add_all(&mut properties, call, &[])?,
+    }
     let actor = match id(call, "userId")? {
         Some(actor) => Some(actor),
         None => id(call, "anonymousId")?,
@@ -121,7 +136,7 @@ fn one(
     let (properties, left_out) = properties.finish();
     let event = v1::Event {
         event_id: id(call, "messageId")?.unwrap_or_default(),
-        name,
+        name: name.to_owned(),
         schema_version: 0,
         actor: actor.unwrap_or_default(),
         time: time(call, batch, now)?,
@@ -182,7 +197,7 @@ fn add_name(properties: &mut Properties, call: &Map<String, Value>, named: &'sta
     match name {
         Some(name) => {
             let name = names::word(name).map_err(|problem| why(problem, "name"))?;
-            properties.add(named.to_owned(), Kind::StringValue(name))
+            properties.add(Name::fixed(named), Kind::StringValue(name.into_string()))
         }
         None => Ok(()),
     }
@@ -196,8 +211,8 @@ fn add_all(properties: &mut Properties, call: &Map<String, Value>, without: &[&s
         }
         match value {
             Value::Object(inner) => {
-                if is_about_a_person(&properties.name(key)?) {
-                    properties.leave_out();
+                if let Some(fact) = fact_about_a_person(properties.name(key)?.as_str()) {
+                    properties.leave_out(Name::fixed(fact), Refusal::AboutAPerson);
                     continue;
                 }
                 for (inner_key, value) in inner {
@@ -219,10 +234,11 @@ fn add(properties: &mut Properties, name: &str, value: &Value) -> Result<(), Why
         Value::String(text) => Some(Kind::StringValue(text.clone())),
         Value::Array(_) | Value::Object(_) => None,
     };
+    let name = properties.name(name)?;
     match kind {
-        Some(kind) => properties.add(properties.name(name)?, kind),
+        Some(kind) => properties.add(name, kind),
         None => {
-            properties.leave_out();
+            properties.leave_out(name, Refusal::WrongValue);
             Ok(())
         }
     }
@@ -262,7 +278,7 @@ fn consents(of: &Map<String, Value>) -> Option<Vec<String>> {
         // What cannot be the name of a purpose is not one.
         if let Ok(purpose) = names::word(category) {
             let is_agreed = *is_agreed == Value::Bool(true);
-            agreed.entry(purpose).and_modify(|all| *all &= is_agreed).or_insert(is_agreed);
+            agreed.entry(purpose.into_string()).and_modify(|all| *all &= is_agreed).or_insert(is_agreed);
         }
     }
     Some(agreed.into_iter().filter_map(|(purpose, is_agreed)| is_agreed.then_some(purpose)).collect())

@@ -11,13 +11,18 @@
 //! -> EventBatch: columns of numbers
 //! ```
 //!
-//! What is refused is named by its place and reason. Its name is kept only where it has the form of a name and the detectors
-//! see nothing in it; its value never is.
+//! What is refused is counted by its place, reason and name. Its value is thrown away; its name is written down where it is
+//! registered, or made of known words only (`known`).
+//!
+//! Nothing vanishes: what a source could make no event of ([`Sent`]) is counted like what is refused here.
 
+mod batch;
 mod known;
 mod minimiser;
+mod sent;
 #[cfg(test)]
 mod tests;
 mod value;
 
 pub use minimiser::Minimiser;
+pub use sent::{Sent, Unmapped};

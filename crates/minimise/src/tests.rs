@@ -14,7 +14,7 @@ use futures_util::FutureExt;
 use prost_types::value::Kind;
 use prost_types::{Duration, Struct, Value};
 
-use crate::Minimiser;
+use crate::{Minimiser, Sent, Unmapped};
 
 const DAY: i64 = 86_400;
 /// 2027-01-15 08:00:00 UTC.
@@ -62,7 +62,7 @@ impl Door {
     }
 
     fn keys(&self, events: &[Event]) -> BTreeMap<i64, EpochKey> {
-        let epochs = self.minimiser.epochs(events, now());
+        let epochs = self.minimiser.epochs(&events.to_vec().into(), now());
         epochs
             .into_iter()
             .map(|epoch| (epoch, self.keys.get(&self.tenant, epoch).now_or_never().unwrap().unwrap()))
@@ -70,7 +70,7 @@ impl Door {
     }
 
     fn minimise(&self, events: &[Event]) -> EventBatch {
-        self.minimiser.minimise(events, now(), &self.keys(events))
+        self.minimiser.minimise(&events.to_vec().into(), now(), &self.keys(events))
     }
 
     /// Why the events that do not pass do not.
@@ -117,16 +117,16 @@ fn an_event_becomes_numbers() {
     let batch = door.minimise(&[good(), other, nobody]);
     assert_eq!(
         (batch.name, batch.index, batch.actor),
-        (vec![0, 0, 0], vec![0, 1, 2], vec![1, 1, 0]),
-        "one person, one actor"
+        (vec![0, 0, 0], vec![2, 0, 1], vec![0, 1, 1]),
+        "one person, one actor; in the order of their times"
     );
-    assert_eq!(batch.time_delta_ms, [(NOW - 60) * 1_000, 0, -30_000], "cut to seconds");
+    assert_eq!(batch.time_delta_ms, [(NOW - 90) * 1_000, 30_000, 0], "cut to seconds");
     assert_eq!((batch.actors.len(), batch.event_ids.len()), (16, 48));
-    assert_ne!(batch.event_ids[..16], batch.event_ids[16..32]);
-    assert_eq!(batch.event_ids[32..], [0; 16]);
+    assert_ne!(batch.event_ids[16..32], batch.event_ids[32..]);
+    assert_eq!(batch.event_ids[..16], [0; 16]);
     let columns: Vec<_> =
         batch.properties.iter().map(|column| (column.name.as_str(), &column.events[..], &column.values[..])).collect();
-    assert_eq!(columns, [("case", &[2][..], &[0][..]), ("format", &[0, 1, 2], &[1, 1, 0])]);
+    assert_eq!(columns, [("case", &[0][..], &[0][..]), ("format", &[0, 1, 2], &[0, 1, 1])]);
     assert_eq!(batch.properties[0].ids, ["case-7"]);
     assert_eq!((batch.refused, batch.dropped), (Vec::new(), Vec::new()));
 }
@@ -147,6 +147,12 @@ fn what_is_wrong_is_named_by_place_and_reason() {
         (with(("case", text("ada@example.org"))), Refusal::PersonalData, "case"),
         (with(("case", text("two words"))), Refusal::WrongValue, "case"),
         (with(("case", text(""))), Refusal::WrongValue, "case"),
+        (with(("case", text("4539_1488_0343_6467"))), Refusal::PersonalData, "case"),
+        (with(("case", text("4539:1488:0343:6467"))), Refusal::PersonalData, "case"),
+        (with(("case", text("FR14.2004.1010.0505.0001.3M02.606"))), Refusal::PersonalData, "case"),
+        (with(("case", text("2.55.08.14.168.025.38"))), Refusal::PersonalData, "case"),
+        (with(("case", text("601_123_456"))), Refusal::PersonalData, "case"),
+        (with(("case", text("420601123456"))), Refusal::PersonalData, "case"),
         (with(("colour", text("red"))), Refusal::UnknownProperty, "colour"),
         (with(("ada_at_example_4711", text("red"))), Refusal::UnknownProperty, ""),
         (Event { schema_version: 3, ..good() }, Refusal::UnknownVersion, ""),
@@ -165,19 +171,104 @@ fn what_is_wrong_is_named_by_place_and_reason() {
 }
 
 #[test]
-fn names_that_nobody_registered_are_said_if_they_read_like_names() {
+fn names_that_nobody_registered_are_said_if_their_words_are_known() {
     let door = Door::new(MinimisationProfile::default());
     let name = |name: &str| {
         let refused = door.refused(&[Event { name: name.to_owned(), ..good() }]);
         (refused[0].1, refused[0].2.clone())
     };
-    for said in ["case.imported", "step12", "a.b.c"] {
+    // "pdf" and "csv" are words of the registry.
+    for said in ["case.imported", "step12", "csv.opened", "page_viewed"] {
         assert_eq!(name(said), (Refusal::UnknownEvent, said.to_owned()));
     }
-    for unsaid in ["ada@example.org", "case.4711", "akia3g5a47b4rundfntm", "Case Exported", "", "mail.ada.lovelace1815"]
-    {
+    for unsaid in [
+        "ada@example.org",
+        "case.4711",
+        "akia3g5a47b4rundfntm",
+        "Case Exported",
+        "",
+        "mail.ada.lovelace1815",
+        "https_jana_tajneheslo_db.firma_praha.cz_x",
+        "opened_by_jana_novak",
+        "tajneheslo",
+    ] {
         assert_eq!(name(unsaid), (Refusal::UnknownEvent, String::new()), "{unsaid}");
     }
+}
+
+#[test]
+fn what_a_source_could_not_map_is_counted_by_its_place_and_reason() {
+    let door = Door::new(MinimisationProfile::default());
+    let unmapped = |index, reason, name: &str| Unmapped { index, reason, name: name.to_owned() };
+    let sent = Sent {
+        events: vec![(1, good()), (4, Event { name: "case.burnt".into(), ..good() })],
+        unmapped: vec![
+            unmapped(3, Refusal::SameName, "case.exported"),
+            unmapped(0, Refusal::BadName, ""),
+            unmapped(2, Refusal::NoTime, "jana.novak"),
+        ],
+        no_events: BTreeMap::from([(Refusal::AboutAPerson, 3), (Refusal::NotAnEvent, 1)]),
+        left_out: BTreeMap::from([
+            (("email".to_owned(), Refusal::AboutAPerson), 2),
+            (("jana".to_owned(), Refusal::WrongValue), 4),
+            (("novak".to_owned(), Refusal::WrongValue), 1),
+        ]),
+    };
+    let batch = door.minimiser.minimise(&sent, now(), &door.keys(&[good()]));
+    assert_eq!((batch.index, sent.len()), (vec![1], 9));
+    let refused = batch.refused.iter().map(|one| (one.index, one.reason(), one.name.as_str()));
+    let expected = [
+        (0, Refusal::BadName, ""),
+        (2, Refusal::NoTime, ""),
+        (3, Refusal::SameName, "case.exported"),
+        (4, Refusal::UnknownEvent, ""),
+    ];
+    assert_eq!(refused.collect::<Vec<_>>(), expected);
+    let dropped = batch.dropped.iter().map(|one| (one.name.as_str(), one.reason(), one.count));
+    let expected = [
+        ("", Refusal::AboutAPerson, 3),
+        ("", Refusal::NotAnEvent, 1),
+        ("*", Refusal::WrongValue, 5),
+        ("email", Refusal::AboutAPerson, 2),
+    ];
+    assert_eq!(dropped.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn of_inputs_that_are_no_events_one_stands_among_what_is_refused() {
+    let door = Door::new(MinimisationProfile::default());
+    let no_events = BTreeMap::from([(Refusal::AboutAPerson, 1), (Refusal::NotAnEvent, 2)]);
+    let sent = Sent { no_events, ..Sent::default() };
+    let batch = door.minimiser.minimise(&sent, now(), &BTreeMap::new());
+    let refused: Vec<_> = batch.refused.iter().map(|one| (one.index, one.reason())).collect();
+    let dropped: Vec<_> = batch.dropped.iter().map(|one| (one.reason(), one.count)).collect();
+    assert_eq!((refused, dropped), (vec![(0, Refusal::AboutAPerson)], vec![(Refusal::NotAnEvent, 2)]));
+}
+
+#[test]
+fn events_stand_in_the_order_of_the_times_that_were_sent() {
+    let door = Door::new(MinimisationProfile::default());
+    let at = |seconds: i64, nanos: i32, case: &str| Event {
+        event_id: "e".to_owned(),
+        time: Some(prost_types::Timestamp { seconds: NOW - 60 + seconds, nanos }),
+        ..event(0, &[("format", text("csv")), ("case", text(case))])
+    };
+    let no_time = Event { time: None, ..at(0, 0, "last") };
+    let sent =
+        [at(0, 800_000_000, "c"), no_time, at(0, 200_000_000, "a"), at(-1, 999_999_999, "z"), at(0, 200_000_001, "b")];
+    let sent = sent.map(|event| Event { event_id: String::new(), ..event });
+    let batch = door.minimise(&sent);
+    assert_eq!(batch.index, [3, 2, 4, 0, 1], "by time; each says where it stood");
+    assert_eq!(batch.time_delta_ms[1..4], [1_000, 0, 0], "in one second nothing else tells");
+    assert_eq!(batch.properties[0].ids, ["z", "a", "b", "c", "last"]);
+    assert_eq!(batch.properties[0].events, [0, 1, 2, 3, 4]);
+    // Equal times stay in the order of the request.
+    let nameless = Event { event_id: String::new(), ..good() };
+    assert_eq!(door.minimise(&[nameless.clone(), nameless.clone(), nameless]).index, [0, 1, 2]);
+    // Of two with one id the first of the request counts, whatever their times.
+    let batch = door.minimise(&[at(0, 2, "a"), at(0, 1, "b")]);
+    assert_eq!((batch.index.as_slice(), batch.properties[0].ids.as_slice()), (&[0][..], &["a".to_owned()][..]));
+    assert_eq!((batch.refused[0].index, batch.refused[0].reason()), (1, Refusal::Duplicate));
 }
 
 #[test]
@@ -185,6 +276,7 @@ fn what_a_consent_does_not_cover_is_dropped() {
     let profile = MinimisationProfile { purposes_without_consent: vec!["product".to_owned()], ..Default::default() };
     let door = Door::new(profile);
     let costly = |consents: &[&str]| Event {
+        event_id: String::new(),
         consents: consents.iter().map(ToString::to_string).collect(),
         ..event(60, &[("format", text("csv")), ("cost", Kind::NumberValue(7.0))])
     };
@@ -203,7 +295,11 @@ fn pseudonyms_change_with_the_epoch_and_few_epochs_are_asked_for() {
     };
     let door = Door::new(profile(1, 7));
     let events: Vec<Event> = (0..40)
-        .map(|hours| Event { time: Some(prost_types::Timestamp { seconds: NOW - hours * 3_600, nanos: 0 }), ..good() })
+        .map(|hours| Event {
+            event_id: hours.to_string(),
+            time: Some(prost_types::Timestamp { seconds: NOW - hours * 3_600, nanos: 0 }),
+            ..good()
+        })
         .collect();
     let batch = door.minimise(&events);
     assert_eq!(batch.refused, []);
@@ -217,7 +313,7 @@ fn pseudonyms_change_with_the_epoch_and_few_epochs_are_asked_for() {
     assert_eq!([reasons[0].1, reasons[1].1], [Refusal::InTheFuture, Refusal::TooLate]);
     // An epoch that was forgotten counts nobody any more.
     let good = [good()];
-    let epoch = door.minimiser.epochs(&good, now()).into_iter().next().unwrap();
-    let forgotten = door.minimiser.minimise(&good, now(), &BTreeMap::new());
+    let epoch = *door.keys(&good).keys().next().unwrap();
+    let forgotten = door.minimiser.minimise(&good.to_vec().into(), now(), &BTreeMap::new());
     assert_eq!((forgotten.refused[0].reason(), forgotten.name.len()), (Refusal::TooLate, 0), "epoch {epoch}");
 }

@@ -1,6 +1,6 @@
 //! The value of one property: from what a program sends to a number, or why not.
 
-use daybook_privacy::detect::{Detector, Sensitivity};
+use daybook_detect::{Detector, Sensitivity};
 use daybook_proto::product_analytics::v1::{PropertyType, Refusal};
 use prost_types::value::Kind;
 
@@ -17,7 +17,17 @@ pub(crate) enum Value<'a> {
     /// What stands on the log.
     Number(i64),
     /// An id, of which the place in a list stands there.
-    Id(&'a str),
+    Id(Id<'a>),
+}
+
+/// The id of a thing, in which the detectors saw nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Id<'a>(&'a str);
+
+impl<'a> Id<'a> {
+    pub(crate) fn as_str(self) -> &'a str {
+        self.0
+    }
 }
 
 /// Reads a value. `None`: it is not set.
@@ -40,33 +50,16 @@ pub(crate) fn read<'a>(kind: &'a Kind, property: &KnownProperty) -> Result<Optio
         }
         (PropertyType::OpaqueId, Kind::StringValue(id)) => {
             let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
-            if is_personal(id) {
+            // The name of the property says what its values are: nine digits under `ssn` are one.
+            if Detector::new(Sensitivity::Strict).sees(&property.schema.name, id) {
                 return Err(Refusal::PersonalData);
             }
             if id.is_empty() || id.len() > ID_CHARS_MAX || !id.bytes().all(allowed) {
                 return Err(Refusal::WrongValue);
             }
-            Value::Id(id)
+            Value::Id(Id(id))
         }
         _ => return Err(Refusal::WrongValue),
     };
     Ok(Some(value))
-}
-
-/// Whether the detectors see personal data or a credential in a text. Random UUIDs are none, whatever digits they have.
-pub(crate) fn is_personal(text: &str) -> bool {
-    !is_random_uuid(text) && !Detector::new(Sensitivity::Strict).text(text).is_empty()
-}
-
-/// A UUID of version 4 or 7 (RFC 9562). Others can hold the address of a network card, or be made from a name.
-fn is_random_uuid(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let has_form = bytes.len() == 36
-        && bytes.iter().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => *byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        });
-    has_form
-        && matches!(bytes.get(14), Some(b'4' | b'7'))
-        && matches!(bytes.get(19), Some(b'8' | b'9' | b'a' | b'b' | b'A' | b'B'))
 }

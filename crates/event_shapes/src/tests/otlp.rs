@@ -2,6 +2,8 @@ use proptest::prelude::*;
 use prost::Message;
 use serde_json::{Value, json};
 
+use daybook_proto::product_analytics::v1::{Event, Refusal};
+
 use super::{names, properties, skipped, time};
 use crate::otlp_messages::{
     AnyKind, AnyValue, ExportLogsServiceRequest, KeyValue, LogRecord, ResourceLogs, ScopeLogs, Text, TextList,
@@ -104,8 +106,29 @@ fn messages() -> ExportLogsServiceRequest {
         ],
         ..Default::default()
     };
-    let scope_logs = vec![ScopeLogs { log_records: vec![first, LogRecord::default(), third] }];
-    ExportLogsServiceRequest { resource_logs: vec![ResourceLogs { scope_logs }] }
+    with_messages(&[first, LogRecord::default(), third])
+}
+
+fn with_messages(records: &[LogRecord]) -> ExportLogsServiceRequest {
+    let log_records = records.iter().map(|record| record.encode_to_vec().into()).collect();
+    let scope_logs = vec![ScopeLogs { log_records, ..Default::default() }];
+    ExportLogsServiceRequest { resource_logs: vec![ResourceLogs { scope_logs, ..Default::default() }] }
+}
+
+/// The same without the ids that were made of what the records hold.
+fn without_ids(mapped: Mapped) -> Mapped {
+    let without_id = |mut event: Event| {
+        if event.event_id.starts_with("otlp/") {
+            event.event_id.clear();
+        }
+        event
+    };
+    Mapped { events: mapped.events.into_iter().map(without_id).collect(), ..mapped }
+}
+
+/// How many properties did not pass.
+fn left_out(mapped: &Mapped) -> u32 {
+    mapped.left_out.values().sum()
 }
 
 #[test]
@@ -118,8 +141,12 @@ fn log_records_with_names_are_events() {
     assert_eq!(time(first), "2026-03-01T12:00:00.500Z");
     let expected = ["copilot_confidence=0.75", "copilot_latency_ms=840", "is_first=true", "model=small"];
     assert_eq!(properties(first), expected);
-    assert_eq!(mapped.left_out, 4, "user.email, session.id, client.address, sources");
-    assert_eq!((second.event_id.as_str(), second.actor.as_str()), ("", "17"));
+    let expected = [(("client", Refusal::AboutAPerson), 1), (("session", Refusal::AboutAPerson), 1)];
+    let expected =
+        expected.into_iter().chain([(("sources", Refusal::WrongValue), 1), (("user", Refusal::AboutAPerson), 1)]);
+    let found = mapped.left_out.iter().map(|((name, why), count)| ((name.as_str(), *why), *count));
+    assert_eq!(found.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+    assert_eq!((second.event_id.starts_with("otlp/"), second.actor.as_str()), (true, "17"));
     assert_eq!(time(second), "2026-03-01T12:00:01Z", "the time at which it was observed");
     assert_eq!((&second.properties, second.consents.len()), (&None, 0));
     assert_eq!(skipped(&mapped), [(1, Why::NotAnEvent)]);
@@ -127,7 +154,8 @@ fn log_records_with_names_are_events() {
 
 #[test]
 fn json_and_protobuf_are_the_same_events() {
-    assert_eq!(otlp_protobuf(&messages().encode_to_vec()), otlp_json(&with_records(records())));
+    let (of_protobuf, of_json) = (otlp_protobuf(&messages().encode_to_vec()), otlp_json(&with_records(records())));
+    assert_eq!(of_protobuf.map(without_ids), of_json.map(without_ids));
 }
 
 /// A request with all fields, as the messages of `opentelemetry-proto` 0.33.1 encode it: resource, scope, body, ids,
@@ -146,13 +174,13 @@ fn what_the_sdk_encodes_is_read() {
     let body: Vec<u8> = (0..OF_THE_SDK.len()).step_by(2).map(byte).collect();
     let mapped = otlp_protobuf(&body).expect("a body of OTLP");
     let event = &mapped.events[0];
-    assert_eq!((event.name.as_str(), event.actor.as_str(), event.event_id.as_str()), ("case.exported", "u1", ""));
+    assert_eq!((event.name.as_str(), event.actor.as_str()), ("case.exported", "u1"));
     assert_eq!(
         (time(event).as_str(), event.consents.as_slice()),
         ("2026-03-01T12:00:00.500Z", &["analytics".into()][..])
     );
     assert_eq!(properties(event), ["b=true", "d=0.5", "n=-3"]);
-    assert_eq!((mapped.events.len(), mapped.skipped.len(), mapped.left_out), (1, 0, 2), "a map and bytes");
+    assert_eq!((mapped.events.len(), mapped.skipped.len(), left_out(&mapped)), (1, 0, 2), "a map and bytes");
 }
 
 #[test]
@@ -201,7 +229,7 @@ fn a_record_that_is_wrong_is_skipped_with_its_field() {
 fn numbers_that_are_none_are_left_out() {
     for double in ["NaN", "Infinity", "-Infinity"] {
         let mapped = mapped(with_attributes(json!([{"key": "x", "value": {"doubleValue": double}}])));
-        assert_eq!((mapped.events.len(), mapped.left_out), (1, 1), "{double}");
+        assert_eq!((mapped.events.len(), left_out(&mapped)), (1, 1), "{double}");
     }
 }
 
@@ -228,10 +256,88 @@ fn attributes_about_persons_are_left_out_by_their_namespace() {
     for namespace in namespaces {
         let key = format!("{namespace}.anything");
         let mapped = mapped(with_attributes(json!([{"key": key, "value": {"intValue": 1}}])));
-        assert_eq!((&mapped.events[0].properties, mapped.left_out), (&None, 1), "{namespace}");
+        assert_eq!((&mapped.events[0].properties, left_out(&mapped)), (&None, 1), "{namespace}");
     }
     let mapped = mapped(with_attributes(json!([{"key": "source", "value": {"stringValue": "menu"}}])));
     assert_eq!(properties(&mapped.events[0]), ["source=menu"], "a word of its own is no namespace");
+}
+
+/// The ids of the events of some exports.
+fn ids(bodies: &[Value]) -> Vec<Vec<String>> {
+    let of = |body| otlp_json(body).expect("a body of OTLP").events.into_iter().map(|event| event.event_id).collect();
+    bodies.iter().map(of).collect()
+}
+
+fn at(nanos: u64, attributes: &Value) -> Value {
+    json!({"eventName": "a", "timeUnixNano": nanos.to_string(), "attributes": attributes, "body": {"stringValue": "b"}})
+}
+
+#[test]
+fn an_export_that_is_sent_again_has_the_ids_it_had() {
+    let none = json!([]);
+    let (first, second) = (at(1_772_366_400_000_000_000, &none), at(1_772_366_400_000_000_001, &none));
+    let body = with_records(json!([first, second, first]));
+    let sent = ids(&[body.clone(), body, with_records(json!([first, first])), with_records(json!([second]))]);
+    assert_eq!(sent[0], sent[1], "the same export");
+    assert_ne!(sent[0][0], sent[0][1], "another time");
+    assert_ne!(sent[0][0], sent[0][2], "equal, and two");
+    assert_eq!(sent[2], [sent[0][0].clone(), sent[0][2].clone()], "in other company");
+    assert_eq!(sent[3], [sent[0][1].clone()]);
+    let of_protobuf = || otlp_protobuf(&messages().encode_to_vec()).expect("a body of OTLP").events[1].event_id.clone();
+    assert_eq!(of_protobuf(), of_protobuf());
+    assert!(of_protobuf().starts_with("otlp/"));
+}
+
+#[test]
+fn an_id_tells_apart_what_differs_anywhere() {
+    let none = json!([]);
+    let time = 1_772_366_400_000_000_000;
+    let with = |change: fn(&mut Value)| {
+        let mut body = with_records(json!([at(time, &none)]));
+        change(&mut body);
+        body
+    };
+    let bodies = [
+        with(|_| {}),
+        with(|body| body["resourceLogs"][0]["resource"]["attributes"][0]["key"] = "service.version".into()),
+        with(|body| body["resourceLogs"][0]["scopeLogs"][0]["scope"]["version"] = "1.0.1".into()),
+        with(|body| body["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]["body"]["stringValue"] = "c".into()),
+        with(|body| body["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]["traceId"] = "5b8e".into()),
+        with(|body| body["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]["timeUnixNano"] = "1772366400".into()),
+    ];
+    let mut sent = ids(&bodies).concat();
+    sent.sort();
+    sent.dedup();
+    assert_eq!(sent.len(), bodies.len());
+}
+
+#[test]
+fn a_record_of_no_time_gets_no_id_and_one_with_an_id_keeps_it() {
+    let timeless = with_records(json!([{"eventName": "a"}]));
+    let named = with_records(json!([at(1, &json!([{"key": "event.id", "value": {"stringValue": "e-1"}}]))]));
+    assert_eq!(ids(&[timeless, named]), [[""], ["e-1"]]);
+}
+
+#[test]
+fn a_record_that_is_no_protobuf_does_not_take_the_others_with_it() {
+    let mut body = messages();
+    body.resource_logs[0].scope_logs[0].log_records[0] = vec![0xff; 7].into();
+    let mapped = otlp_protobuf(&body.encode_to_vec()).expect("a body of OTLP");
+    assert_eq!(names(&mapped), ["browser.mouse.click"]);
+    assert_eq!(skipped(&mapped), [(0, Why::NotProtobuf), (1, Why::NotAnEvent)]);
+    assert_eq!(mapped.places().collect::<Vec<_>>(), [2]);
+}
+
+#[test]
+fn names_that_hold_personal_data_refuse_the_record() {
+    let personal = Why::PersonalData { field: "event_name" };
+    for name in ["https://jana:tajneheslo@db.firma-praha.cz/x", "AKIAIOSFODNN7EXAMPLE", "jana.novak@firma-praha.cz"] {
+        assert_eq!(why(json!({"eventName": name})), personal, "{name}");
+        let attribute = json!([{"key": name, "value": {"boolValue": true}}]);
+        assert_eq!(why(json!({"eventName": "a", "attributes": attribute})), Why::PersonalData { field: "attributes" });
+        let deprecated = json!([{"key": "event.name", "value": {"stringValue": name}}]);
+        assert_eq!(why(json!({"attributes": deprecated})), personal, "{name}");
+    }
 }
 
 #[test]
@@ -262,9 +368,7 @@ fn the_bound_holds_over_all_scopes() {
     };
     assert_eq!(otlp_json(&scopes(EVENTS_MAX)).map(|mapped| mapped.events.len()), Ok(EVENTS_MAX));
     assert_eq!(otlp_json(&scopes(EVENTS_MAX + 1)), Err(NotMapped::TooMany { count: EVENTS_MAX + 1 }));
-    let log_records = vec![LogRecord::default(); EVENTS_MAX + 1];
-    let scope_logs = vec![ScopeLogs { log_records }];
-    let body = ExportLogsServiceRequest { resource_logs: vec![ResourceLogs { scope_logs }] };
+    let body = with_messages(&vec![LogRecord::default(); EVENTS_MAX + 1]);
     assert_eq!(otlp_protobuf(&body.encode_to_vec()), Err(NotMapped::TooMany { count: EVENTS_MAX + 1 }));
 }
 
@@ -336,10 +440,8 @@ proptest! {
         let record = LogRecord {
             event_name: name, time_unix_nano: time, attributes: of_protobuf.collect(), ..Default::default()
         };
-        let scope_logs = vec![ScopeLogs { log_records: vec![record] }];
-        let protobuf = ExportLogsServiceRequest { resource_logs: vec![ResourceLogs { scope_logs }] };
-        let mapped = otlp_json(&json);
-        prop_assert_eq!(&otlp_protobuf(&protobuf.encode_to_vec()), &mapped);
+        let mapped = otlp_json(&json).map(without_ids);
+        prop_assert_eq!(&otlp_protobuf(&with_messages(&[record]).encode_to_vec()).map(without_ids), &mapped);
         prop_assert!(!format!("{mapped:?}").contains("case-editor"), "the resource does not pass");
     }
 

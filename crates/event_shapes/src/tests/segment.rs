@@ -1,3 +1,4 @@
+use daybook_proto::product_analytics::v1::Refusal;
 use proptest::prelude::*;
 use prost_types::Timestamp;
 use serde_json::{Value, json};
@@ -68,7 +69,15 @@ fn a_track_call_is_an_event() {
     let expected =
         ["cart_item_count=3", "case_id=case-77", "file_format=pdf", "is_first=true", "page_count=12", "price=14.5"];
     assert_eq!(properties(event), expected);
-    assert_eq!(mapped.left_out, 5, "lines, tags, email, clientIp, user");
+    let left_out = mapped.left_out.iter().map(|((name, why), count)| (name.as_str(), *why, *count));
+    let expected = [
+        ("cart_lines", Refusal::WrongValue, 1),
+        ("email", Refusal::AboutAPerson, 1),
+        ("ip", Refusal::AboutAPerson, 1),
+        ("tags", Refusal::WrongValue, 1),
+        ("user", Refusal::AboutAPerson, 1),
+    ];
+    assert_eq!(left_out.collect::<Vec<_>>(), expected);
     assert_eq!(skipped(&mapped), []);
 }
 
@@ -159,6 +168,8 @@ fn of_a_batch_the_good_half_counts() {
     ];
     assert_eq!(skipped(&mapped), expected);
     assert_eq!(mapped.skipped[2].to_string(), "[3]: event must not be empty");
+    assert_eq!(mapped.places().collect::<Vec<_>>(), [1, 5]);
+    assert_eq!(mapped.skipped[3].name, "song_played", "what it would be is known");
 }
 
 #[test]
@@ -221,6 +232,47 @@ fn properties_that_cannot_be_told_apart_refuse_the_event() {
     assert_eq!(of(many.into()), Why::TooManyProperties { field });
     assert_eq!(why(SegmentCall::Track, &json!({"event": "42"})), Why::BadName { field: "event" });
     assert_eq!(why(SegmentCall::Track, &json!({"event": ""})), Why::Missing { field: "event" });
+}
+
+#[test]
+fn names_that_hold_personal_data_refuse_the_event() {
+    for name in [
+        "https://jana:tajneheslo@db.firma-praha.cz/x",
+        "AKIAIOSFODNN7EXAMPLE",
+        "jana.novak@firma-praha.cz",
+        "Paid with 4539 1488 0343 6467",
+        "FR14.2004.1010.0505.0001.3M02.606",
+    ] {
+        let personal = |field| Why::PersonalData { field };
+        assert_eq!(why(SegmentCall::Track, &json!({"event": name})), personal("event"), "{name}");
+        for properties in [json!({name: true}), json!({"cart": {name: 1}}), json!({name: {"id": 1}}), json!({name: []})]
+        {
+            let body = json!({"event": "A", "properties": properties});
+            assert_eq!(why(SegmentCall::Track, &body), personal("properties"), "{body}");
+        }
+        for call in [SegmentCall::Page, SegmentCall::Screen] {
+            assert_eq!(why(call, &json!({"name": name})), personal("name"), "{name}");
+            assert_eq!(why(call, &json!({"properties": {"name": name}})), personal("name"), "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_reason_is_counted_as_one() {
+    let field = "event";
+    for (why, refusal) in [
+        (Why::AboutPersons, Refusal::AboutAPerson),
+        (Why::NotAnEvent, Refusal::NotAnEvent),
+        (Why::NotAnObject, Refusal::Malformed),
+        (Why::BadTime { field }, Refusal::NoTime),
+        (Why::BadName { field }, Refusal::BadName),
+        (Why::TooLong { field }, Refusal::BadName),
+        (Why::TooLong { field: "userId" }, Refusal::Malformed),
+        (Why::SameName { field }, Refusal::SameName),
+        (Why::PersonalData { field }, Refusal::PersonalData),
+    ] {
+        assert_eq!(why.refusal(), refusal, "{why}");
+    }
 }
 
 #[test]
