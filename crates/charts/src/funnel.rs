@@ -1,5 +1,6 @@
 //! Funnels: a bar for each step, as long as the share of those who entered. Who stopped before a step but still has
-//! time to take it is hatched behind it. One field for each value.
+//! time to take it is hatched behind it. One field for each value. Those who entered are not always those who took the
+//! first step: in any order, every step can be the entry.
 
 use daybook_proto::product_analytics::v1::QueryMetricResponse;
 
@@ -41,7 +42,7 @@ pub(crate) fn draw(response: &QueryMetricResponse) -> Result<Sheet, NotDrawable>
     let groups = groups::of(&table);
     let kind = "A funnel: horizontal bars of the actors who reached each step";
     let mut sheet = Sheet::new("Funnel", &summary::sentences(&table, kind, None, &groups));
-    sheet.remark("Each bar is a share of those who took the first step. Times are from the entry to the step.");
+    sheet.remark("Each bar is a share of those who entered. Times are from the entry to the step.");
     sheet.legend(&[
         (Swatch::Class("f0".to_owned()), "reached the step".to_owned()),
         (Swatch::Class("open".to_owned()), "open: stopped before it, and may still take it".to_owned()),
@@ -72,12 +73,20 @@ fn field(sheet: &mut Sheet, group: &Group<'_>) {
         sheet.line(if *tick == 0.0 { "axis" } else { "grid" }, (x(*tick), top), (x(*tick), bottom));
         sheet.text("muted small middle", x(*tick), bottom + 14.0, &words::share(*tick));
     }
-    let entry = rows.first().and_then(|row| row.number("actors").shown()).filter(|entry| *entry > 0.0);
+    let entry = entry(&rows);
     for row in rows {
         step(sheet, row, entry, x);
     }
     sheet.y = bottom + LINE;
     left_out(sheet, count, STEPS_MAX, "steps");
+}
+
+/// How many entered, as the counts and shares of the steps tell it.
+fn entry(rows: &[&Line<'_>]) -> Option<f64> {
+    rows.iter().find_map(|row| {
+        let (actors, share) = (row.number("actors").shown()?, row.number("share_of_entry").shown()?);
+        (actors > 0.0 && share > 0.0).then(|| actors / share)
+    })
 }
 
 fn step(sheet: &mut Sheet, row: &Line<'_>, entry: Option<f64>, x: impl Fn(f64) -> f64) {
@@ -96,12 +105,6 @@ fn step(sheet: &mut Sheet, row: &Line<'_>, entry: Option<f64>, x: impl Fn(f64) -
     }
 
     let (actors, open, share) = (row.number("actors"), row.number("open"), row.number("share_of_entry"));
-    // The share is told rounded or not; of the counts, it is exact.
-    let reached = match (actors, entry) {
-        (Value::Shown(actors), Some(entry)) => Value::Shown(actors / entry),
-        (Value::Suppressed, _) => Value::Suppressed,
-        _ => share,
-    };
     let tip = format!(
         "{number} {events}: {} actors, {} of the entry, {} open, median {}, p90 {}",
         actors.words(words::number),
@@ -110,7 +113,7 @@ fn step(sheet: &mut Sheet, row: &Line<'_>, entry: Option<f64>, x: impl Fn(f64) -
         row.number("median_ms").words(words::duration),
         row.number("p90_ms").words(words::duration)
     );
-    sheet.tip(&tip, |sheet| match reached {
+    sheet.tip(&tip, |sheet| match share {
         Value::Shown(reached) => {
             let end = x(reached);
             sheet.rect("f0", x(0.0), y, end - x(0.0), ROW - 16.0);

@@ -264,3 +264,26 @@ fn the_largest_responses_are_drawn() {
     assert!(chart.contains("Drawn: 60 of 400 cohorts, the newest."));
     assert_eq!(is_harmless(&chart), Ok(()));
 }
+
+/// In any order, those who took the first step are not all who entered.
+#[test]
+fn a_bar_of_a_funnel_is_as_long_as_the_share_of_those_who_entered() {
+    use examples::{int, none, num, text};
+    let mut funnel = examples::funnel();
+    // Of fifty who entered, ten took the first step, and twice as many the second.
+    let row = |(step, actors, open): (i64, i64, i64)| {
+        let shares = [num(actors as f64 / 50.0), num(0.3)];
+        let cells =
+            [vec![text(""), int(step), text("a"), int(actors)], shares.to_vec(), vec![int(open), none(), none()]];
+        daybook_proto::product_analytics::v1::Row { cells: cells.concat() }
+    };
+    funnel.rows = [(1, 10, 40), (2, 20, 0)].map(row).to_vec();
+    let chart = svg(&funnel).unwrap();
+    let widths = |class: &str| -> Vec<f64> {
+        let bar = format!(r#"<rect class="{class}" "#);
+        let bars = chart.split(&bar).skip(2);
+        bars.map(|bar| bar.split("width=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap()).collect()
+    };
+    let [all] = widths("open")[..] else { panic!("one is open: {chart}") };
+    assert_eq!(widths("f0"), [all / 4.0, all / 2.0], "{chart}");
+}

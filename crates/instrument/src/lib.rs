@@ -30,5 +30,6 @@ pub mod client;
 pub mod files;
 mod finding;
 pub mod lint;
+mod names;
 
 pub use finding::{Finding, Severity};

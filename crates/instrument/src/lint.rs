@@ -1,7 +1,5 @@
 //! The linter: what is wrong with schema files, and what is likely a mistake.
 
-use std::collections::BTreeMap;
-
 use daybook_event_rules::{profile, schema_rules};
 use daybook_kernel::rejection::Violations;
 use daybook_proto::product_analytics::v1::{EventSchema, PropertyType};
@@ -9,6 +7,7 @@ use daybook_proto::product_analytics::v1::{EventSchema, PropertyType};
 use crate::client;
 use crate::files::{EventEntry, Files, Place};
 use crate::finding::Finding;
+use crate::names::Names;
 
 /// Names, or parts of names between `_`, under which personal data tends to lie. Parts such as `name`, `zip` or `page`
 /// are not among them: they are harmless more often than not.
@@ -72,8 +71,14 @@ pub fn lint(files: &Files) -> Vec<Finding> {
 /// files.
 pub fn against(files: &Files, older: &[EventSchema]) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let mut old_of: Names<'_, &EventSchema> = Names::default();
+    for old in older {
+        old_of.add(&old.name, old);
+    }
+    let mut is_here: Names<'_, ()> = Names::default();
     for EventEntry { schema, place } in &files.events {
-        let Some(old) = older.iter().find(|old| old.name == schema.name) else {
+        is_here.add(&schema.name, ());
+        let Some(old) = old_of.get(&schema.name) else {
             // The version counts what was registered, and nothing was.
             if schema.version > 1 {
                 findings.push(Finding::problem(
@@ -94,7 +99,7 @@ pub fn against(files: &Files, older: &[EventSchema]) -> Vec<Finding> {
             findings.push(Finding::problem(&place.file, line, "breaking_change", text, hint));
         }
     }
-    let is_gone = |old: &&EventSchema| files.events.iter().all(|entry| entry.schema.name != old.name);
+    let is_gone = |old: &&EventSchema| is_here.get(&old.name).is_none();
     // Several teams may share one registry, so this need not be a mistake.
     for old in older.iter().filter(is_gone) {
         let file = files.events.first().map_or("", |entry| &entry.place.file);
@@ -187,11 +192,12 @@ fn personal(name: &str) -> Option<&'static str> {
 
 /// Events whose names come out as one in generated clients, where a dot and a `_` are the same.
 fn same_in_clients(files: &Files, findings: &mut Vec<Finding>) {
-    let mut first_of: BTreeMap<String, &EventEntry> = BTreeMap::new();
+    let mut first_of: Names<'_, &EventEntry> = Names::default();
     for entry in &files.events {
         let EventEntry { schema, place } = entry;
-        match first_of.get(&client::key(&schema.name)).filter(|first| first.schema.name != schema.name) {
-            Some(first) => findings.push(Finding::problem(
+        let first = first_of.add(client::key(&schema.name), entry);
+        if let Some(first) = first.filter(|first| first.schema.name != schema.name) {
+            findings.push(Finding::problem(
                 &place.file,
                 place.line_of("name"),
                 "same_in_clients",
@@ -200,10 +206,7 @@ fn same_in_clients(files: &Files, findings: &mut Vec<Finding>) {
                     schema.name, first.schema.name, first.place.file, first.place.line
                 ),
                 "give one of them a name that differs by more than dots and _",
-            )),
-            None => {
-                first_of.insert(client::key(&schema.name), entry);
-            }
+            ));
         }
     }
 }
@@ -211,12 +214,14 @@ fn same_in_clients(files: &Files, findings: &mut Vec<Finding>) {
 /// Purposes that need no consent and that nothing is collected for: likely a slip, and then everything is dropped.
 fn unused_exceptions(files: &Files, findings: &mut Vec<Finding>) {
     let Some((profile, place)) = files.profile.as_ref().filter(|_| !files.events.is_empty()) else { return };
-    let is_used = |purpose: &String| {
-        let of = |entry: &EventEntry| {
-            entry.schema.purpose == *purpose || entry.schema.properties.iter().any(|p| p.purpose == *purpose)
-        };
-        files.events.iter().any(of)
-    };
+    let mut used: Names<'_, ()> = Names::default();
+    for EventEntry { schema, .. } in &files.events {
+        used.add(&schema.purpose, ());
+        for property in &schema.properties {
+            used.add(&property.purpose, ());
+        }
+    }
+    let is_used = |purpose: &'_ str| used.get(purpose).is_some();
     for (i, purpose) in profile.purposes_without_consent.iter().enumerate().filter(|(_, purpose)| !is_used(purpose)) {
         findings.push(Finding::warning(
             &place.file,

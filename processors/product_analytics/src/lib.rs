@@ -63,6 +63,7 @@ pub struct ProductAnalytics;
 impl Domain for ProductAnalytics {
     const NAME: &'static str = DOMAIN;
     const SERVICE: &'static str = "daybook.product_analytics.v1.ProductAnalyticsService";
+    const POLICY_NAMESPACE: &'static str = product_analytics_projection::NAMESPACE;
     const DECIDER_VERSION: u32 = 1;
     const CEDAR_SCHEMA: &'static str = include_str!("../policy/schema.cedarschema");
     const CEDAR_POLICIES: &'static str = include_str!("../policy/default.cedar");

@@ -42,6 +42,7 @@ use std::path::{Path, PathBuf};
 use daybook_proto::product_analytics::v1::{EventSchema, MinimisationProfile};
 
 use crate::finding::Finding;
+use crate::names::Names;
 
 /// Bytes that a file may have.
 pub const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -100,14 +101,27 @@ impl Files {
         schemas.sort_by(|a, b| a.name.cmp(&b.name));
         schemas
     }
+}
 
+/// What was read so far.
+#[derive(Default)]
+struct Gathered {
+    files: Files,
+    /// The places of the events in the list of all, by name.
+    places: Names<'static, usize>,
+}
+
+impl Gathered {
     /// Takes in what another file holds; what both have is a finding.
     fn add(&mut self, other: Files, findings: &mut Vec<Finding>) {
         for entry in other.events {
             let Place { file, line, .. } = &entry.place;
             // Without a name each of them is wrong by itself.
-            let is_same = |known: &&EventEntry| !known.schema.name.is_empty() && known.schema.name == entry.schema.name;
-            match self.events.iter().find(is_same) {
+            let known = match entry.schema.name.as_str() {
+                "" => None,
+                name => self.places.add(name.to_owned(), self.files.events.len()),
+            };
+            match known.and_then(|known| self.files.events.get(known)) {
                 Some(known) => findings.push(Finding::problem(
                     file,
                     *line,
@@ -115,10 +129,10 @@ impl Files {
                     format!("{} stands in {}:{} already", entry.schema.name, known.place.file, known.place.line),
                     "keep one of the two: files hold the newest version of each event",
                 )),
-                None => self.events.push(entry),
+                None => self.files.events.push(entry),
             }
         }
-        match (&self.profile, other.profile) {
+        match (&self.files.profile, other.profile) {
             (Some((_, known)), Some((_, place))) => findings.push(Finding::problem(
                 &place.file,
                 place.line,
@@ -126,7 +140,7 @@ impl Files {
                 format!("a profile stands in {}:{} already", known.file, known.line),
                 "keep one of the two: a tenant has one profile",
             )),
-            (None, Some(profile)) => self.profile = Some(profile),
+            (None, Some(profile)) => self.files.profile = Some(profile),
             (_, None) => {}
         }
     }
@@ -137,10 +151,10 @@ impl Files {
 /// # Errors
 /// Everything that is wrong with how it is written.
 pub fn parse(file: &str, text: &str) -> Result<Files, Vec<Finding>> {
-    let (mut files, mut findings) = (Files::default(), Vec::new());
+    let (mut gathered, mut findings) = (Gathered::default(), Vec::new());
     let read = reader::read(file, text, &mut findings);
-    files.add(read, &mut findings);
-    if findings.is_empty() { Ok(files) } else { Err(findings) }
+    gathered.add(read, &mut findings);
+    if findings.is_empty() { Ok(gathered.files) } else { Err(findings) }
 }
 
 /// Reads files, and the `.yaml` and `.yml` files of folders and of the folders in them, in the order of their names.
@@ -148,7 +162,7 @@ pub fn parse(file: &str, text: &str) -> Result<Files, Vec<Finding>> {
 /// # Errors
 /// Everything that is wrong with how they are written, or keeps them from being read.
 pub fn read(paths: &[PathBuf]) -> Result<Files, Vec<Finding>> {
-    let (mut files, mut findings, mut found) = (Files::default(), Vec::new(), Vec::new());
+    let (mut gathered, mut findings, mut found) = (Gathered::default(), Vec::new(), Vec::new());
     for path in paths {
         let before = found.len();
         collect(path, FOLDERS_DEEP_MAX, &mut found, &mut findings);
@@ -168,12 +182,12 @@ pub fn read(paths: &[PathBuf]) -> Result<Files, Vec<Finding>> {
         match text_of(&path) {
             Ok(text) => {
                 let read = reader::read(&name, &text, &mut findings);
-                files.add(read, &mut findings);
+                gathered.add(read, &mut findings);
             }
             Err(text) => findings.push(Finding::problem(&name, 0, "not_readable", text, "")),
         }
     }
-    if findings.is_empty() { Ok(files) } else { Err(findings) }
+    if findings.is_empty() { Ok(gathered.files) } else { Err(findings) }
 }
 
 /// The files that a path stands for. A file that is named itself may be called anything.

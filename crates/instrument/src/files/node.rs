@@ -3,6 +3,8 @@
 
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 
+use crate::names::Names;
+
 /// A value.
 #[derive(Debug)]
 pub(super) struct Node {
@@ -42,8 +44,16 @@ impl NotRead {
 /// A list or a mapping whose end is not read yet.
 enum Open {
     List(usize, Vec<Node>),
-    /// With the key whose value comes next.
-    Map(usize, Vec<(Key, Node)>, Option<Key>),
+    Map(OpenMap),
+}
+
+struct OpenMap {
+    line: usize,
+    entries: Vec<(Key, Node)>,
+    /// The key whose value comes next.
+    next: Option<Key>,
+    /// The line of each key.
+    lines: Names<'static, usize>,
 }
 
 /// Reads one document. An empty one is an empty text.
@@ -82,12 +92,12 @@ pub(super) fn read(text: &str) -> Result<Node, NotRead> {
                 None
             }
             Event::MappingStart(..) => {
-                open.push(Open::Map(line, Vec::new(), None));
+                open.push(Open::Map(OpenMap { line, entries: Vec::new(), next: None, lines: Names::default() }));
                 None
             }
             Event::SequenceEnd | Event::MappingEnd => open.pop().map(|open| match open {
                 Open::List(line, items) => Node { line, content: Content::List(items) },
-                Open::Map(line, entries, _) => Node { line, content: Content::Map(entries) },
+                Open::Map(map) => Node { line: map.line, content: Content::Map(map.entries) },
             }),
             _ => None,
         };
@@ -105,14 +115,14 @@ pub(super) fn read(text: &str) -> Result<Node, NotRead> {
 fn put(inside: &mut Open, node: Node) -> Result<(), NotRead> {
     match inside {
         Open::List(_, items) => items.push(node),
-        Open::Map(_, entries, next) => match (next.take(), node) {
-            (Some(key), node) => entries.push((key, node)),
+        Open::Map(map) => match (map.next.take(), node) {
+            (Some(key), node) => map.entries.push((key, node)),
             (None, Node { line, content: Content::Text(text) }) => {
-                if let Some((before, _)) = entries.iter().find(|(key, _)| key.text == text) {
-                    let text = format!("{text} stands here already, in line {}", before.line);
+                if let Some(before) = map.lines.add(text.clone(), line) {
+                    let text = format!("{text} stands here already, in line {before}");
                     return Err(NotRead { line, text, hint: "remove one of the two" });
                 }
-                *next = Some(Key { text, line });
+                map.next = Some(Key { text, line });
             }
             (None, node) => {
                 let text = "a key must be a word".to_owned();

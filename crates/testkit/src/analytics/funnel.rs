@@ -54,6 +54,8 @@ pub struct Funnel {
 pub struct Step {
     /// How many took it.
     pub reached: u64,
+    /// How many took it and the step before it that may not be left out.
+    pub with_previous: u64,
     /// How many still can.
     pub open: u64,
     /// How long it took, ascending.
@@ -76,6 +78,9 @@ pub fn funnel(asked: &Funnel, log: &[Recorded]) -> BTreeMap<u32, Vec<Step>> {
         for (number, step) in steps.iter_mut().enumerate() {
             if let Some(event) = best.taken.get(&number) {
                 step.reached += 1;
+                let is_required = |step: &usize| asked.order == Order::Any || !asked.steps[*step].1;
+                let previous = (0..number).rev().find(is_required);
+                step.with_previous += u64::from(previous.is_none_or(|previous| best.taken.contains_key(&previous)));
                 step.times_ms.push(event.time_ms.abs_diff(best.entry.time_ms));
                 step.times_ms.sort();
             } else if best.can_still(asked, number) {

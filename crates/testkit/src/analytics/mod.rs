@@ -3,13 +3,16 @@
 //! | file | what it says again |
 //! | --- | --- |
 //! | [`funnel`] | every attempt of every actor, walked through |
+//! | [`calendar`] | days, weeks and months of a zone |
 //! | [`mod@actors`] | usage, lifecycle and retention, actor by actor |
 //! | [`sessions`] | sessions, paths, times to insight |
 //! | [`copilot`] | every event, every outcome against every answer |
 //!
-//! It shares nothing with the engine, not even the types of what goes in.
+//! It is written from what the metrics are defined to be, and shares nothing with the engine, not even the types of what
+//! goes in. Everything is computed from the whole log.
 
 pub mod actors;
+pub mod calendar;
 pub mod copilot;
 pub mod funnel;
 pub mod sessions;

@@ -17,15 +17,20 @@
 //! attempt that can still take a step when the log ends, because its window is not over by then, is open rather than
 //! lost.
 //!
-//! Where events mean one step each and have instants of their own, [`Order::AnythingBetween`] and [`Order::Increasing`]
-//! give the level of ClickHouse's `windowFunnel` without a mode and with `strict_increase`. What differs there:
+//! ClickHouse's `windowFunnel` has most of these rules as well. What follows was compared with the levels that chDB 4.4.0
+//! gives for all sequences of up to five events (`window_funnel.txt`), where each event means one step at most and has an
+//! instant of its own:
 //!
-//! - Events of one instant are ordered by step, not as the log has them, and of entries only the last is remembered.
-//! - One event may take several steps, unless `strict_once` is set.
-//! - With `strict_order` the first event out of order ends the search, while here it ends the attempts under way; and
-//!   an event that means no step ends it, too, while here it means nothing.
+//! | `windowFunnel` | here |
+//! | --- | --- |
+//! | without a mode, `strict_increase` | [`Order::AnythingBetween`], [`Order::Increasing`] |
+//! | `strict_order` | [`Order::Strict`], with two differences. There, the first event out of order ends the search of the actor; here it ends the attempts under way, and a later entry begins another one (`a c a b c`: 1 there, 3 here). And there, an event that means no step is out of order; here it means nothing (`a b x c`: 2 there, 3 here). A repeat is harmless in both: `a b a c` reaches 3 |
+//! | `strict_order`, `allow_reentry` | [`Order::AnythingBetween`], but that an event which means no step ends the search |
+//! | `strict_deduplication` | none. There, a repeat of another step than the first ends the search (`a b b c`: 2); here it is harmless in every order |
+//! | `strict_once` | always: an event takes one step of an attempt. Without it, one event may take several there |
 //!
-//! A repeat is harmless in `strict_order` as it is in [`Order::Strict`]; `strict_deduplication` has no counterpart.
+//! Events of one instant are ordered by step there, here as the log has them; and of several entries only the last is
+//! remembered there.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -118,6 +123,15 @@ impl fmt::Display for FunnelError {
 
 impl std::error::Error for FunnelError {}
 
+impl Funnel {
+    /// The step that [`StepCount::with_previous`] of a step is about: the last one before it that may not be left out;
+    /// `None` is the entry. With [`Order::Any`] no step is left out, so it is the one listed before.
+    pub fn previous(&self, step: usize) -> Option<usize> {
+        let is_required = |step: &Step| self.order == Order::Any || !step.optional;
+        self.steps.get(..step)?.iter().rposition(is_required)
+    }
+}
+
 /// A funnel with what follows from it. Steps are bits from here on: bit `i` is step `i`.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
@@ -188,6 +202,11 @@ impl Plan {
     pub(crate) fn is_entry(&self, event: &Event) -> bool {
         let first = if self.asked.order == Order::Any { self.all } else { 1 };
         self.meant(event) & first != 0 && (self.asked.start_ms..self.asked.end_ms).contains(&event.time_ms)
+    }
+
+    /// Whether the step before one was taken; the entry always was.
+    fn has_previous(&self, taken: u32, step: usize) -> bool {
+        self.asked.previous(step).is_none_or(|previous| taken >> previous & 1 != 0)
     }
 
     pub(crate) fn deadline_ms(&self, entry: &Event) -> i64 {
@@ -324,6 +343,10 @@ impl Attempt {
 pub struct StepCount {
     /// Actors that took it.
     pub reached: u64,
+    /// Actors that took it and the step before it ([`Funnel::previous`]), in whichever order. The share of the step before
+    /// that took this one as well is this by the other's `reached`: a part of it, so never more than 1. Unless the order
+    /// is [`Order::Any`], nobody takes a step without the one before, and this is `reached`.
+    pub with_previous: u64,
     /// Actors that did not take it and still can: neither reached nor lost.
     pub open: u64,
     /// Milliseconds from the entry to the step, one for each actor that took it, ascending. See
@@ -374,6 +397,8 @@ impl FunnelCount {
         for (at, (step, time_ms)) in counts.steps.iter_mut().zip(attempt.times_ms).enumerate() {
             if attempt.taken >> at & 1 != 0 {
                 step.reached = step.reached.saturating_add(1);
+                step.with_previous =
+                    step.with_previous.saturating_add(u64::from(self.plan.has_previous(attempt.taken, at)));
                 step.times_ms.push(time_ms);
             }
             step.open = step.open.saturating_add(u64::from(open >> at & 1));
@@ -387,6 +412,7 @@ impl FunnelCount {
             counts.entered = counts.entered.saturating_add(theirs.entered);
             for (step, mut theirs) in counts.steps.iter_mut().zip(theirs.steps) {
                 step.reached = step.reached.saturating_add(theirs.reached);
+                step.with_previous = step.with_previous.saturating_add(theirs.with_previous);
                 step.open = step.open.saturating_add(theirs.open);
                 step.times_ms.append(&mut theirs.times_ms);
             }

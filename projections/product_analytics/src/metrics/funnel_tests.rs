@@ -203,6 +203,30 @@ fn an_actor_counts_under_the_value_that_is_asked_for() {
     assert_eq!(value(Attribution::Step(2), &events), [0]);
 }
 
+/// Of the steps: how many took each, and how many of those took the step before as well.
+fn with_previous(funnel: Funnel, actors: &[&[(i64, u64)]]) -> Vec<(u64, u64)> {
+    let mut count = FunnelCount::new(funnel).unwrap();
+    let event = |(time_ms, marks): &(i64, u64)| Event { time_ms: *time_ms, marks: *marks, ..Event::default() };
+    actors.iter().for_each(|events| count.add(&events.iter().map(event).collect::<Vec<_>>()));
+    let values = count.finish().values;
+    values.iter().flat_map(|value| &value.steps).map(|step| (step.reached, step.with_previous)).collect()
+}
+
+#[test]
+fn in_any_order_the_share_of_a_step_is_of_those_who_took_the_one_listed_before() {
+    // Two take C, and one takes B: twice as many are no share.
+    let actors: [&[(i64, u64)]; 3] = [&[(1, B), (2, C)], &[(1, C)], &[(1, A)]];
+    assert_eq!(with_previous(with(Order::Any), &actors), [(1, 1), (1, 0), (2, 1)]);
+}
+
+#[test]
+fn the_share_after_an_optional_step_is_of_those_who_took_the_last_one_that_is_not() {
+    let actors: [&[(i64, u64)]; 3] = [&[(1, A), (2, B), (3, C)], &[(1, A), (2, C)], &[(1, A), (2, B)]];
+    let funnel = optional_b();
+    assert_eq!([0, 1, 2].map(|step| funnel.previous(step)), [None, Some(0), Some(0)]);
+    assert_eq!(with_previous(funnel, &actors), [(3, 3), (2, 2), (2, 2)]);
+}
+
 #[test]
 fn what_is_no_funnel_says_why() {
     let error = |funnel| FunnelCount::new(funnel).err();
@@ -219,4 +243,56 @@ fn what_is_no_funnel_says_why() {
 fn the_ends_of_time_overflow_nothing() {
     let funnel = Funnel { start_ms: i64::MIN, end_ms: i64::MAX, window_ms: i64::MAX, now_ms: i64::MAX, ..abc() };
     assert_eq!(times(funnel, &[(i64::MIN, A), (0, A), (i64::MAX, B)])[1], Some(i64::MAX as u64));
+}
+
+/// How far each sequence of up to five events of a, b, c and x gets in ClickHouse's windowFunnel, and here. `x` means no
+/// step; every event has an instant of its own.
+fn levels() -> Vec<(String, [u8; 5], [u8; 3])> {
+    let text = include_str!("window_funnel.txt");
+    let of_mode = |mode: &str| text.lines().find_map(|line| line.strip_prefix(mode)?.strip_prefix(": ")).unwrap();
+    let modes =
+        ["without a mode", "strict_order", "strict_order, allow_reentry", "strict_deduplication", "strict_increase"];
+    let theirs = modes.map(|mode| of_mode(mode).bytes().map(|level| level - b'0').collect::<Vec<_>>());
+    let mut sequences = vec![String::new()];
+    for length in 1..=5 {
+        let longer = sequences.iter().filter(|sequence| sequence.len() == length - 1);
+        let longer: Vec<String> =
+            longer.flat_map(|sequence| ["a", "b", "c", "x"].map(|event| sequence.clone() + event)).collect();
+        sequences.extend(longer);
+    }
+    let mark = |event: u8| if event == b'x' { 0 } else { 1 << (event - b'a') };
+    let with_ours = |(at, sequence): (usize, String)| {
+        let events: Vec<_> = (1..).zip(sequence.bytes().map(mark)).collect();
+        let level = |order| times(with(order), &events).iter().flatten().count() as u8;
+        let ours = [Order::AnythingBetween, Order::Strict, Order::Increasing].map(level);
+        (sequence, theirs.each_ref().map(|levels| levels[at]), ours)
+    };
+    sequences.into_iter().skip(1).enumerate().map(with_ours).collect()
+}
+
+#[test]
+fn what_is_said_of_window_funnel_holds() {
+    let levels = levels();
+    assert_eq!(levels.len(), 4 + 16 + 64 + 256 + 1_024);
+    let of = |wanted: &str| {
+        levels.iter().find(|(sequence, ..)| sequence == wanted).map(|(_, theirs, ours)| (*theirs, *ours))
+    };
+    for (sequence, [default, strict, reentry, once, increasing], [ordered, ours, increase]) in &levels {
+        assert_eq!((ordered, increase), (default, increasing), "{sequence}");
+        // Not less strict than theirs only where the search for another attempt goes on after one has ended.
+        assert!(strict <= ours && ours <= ordered, "{sequence}");
+        let has_one_entry = sequence.matches('a').count() <= 1;
+        assert!(sequence.contains('x') || !has_one_entry || ours == strict, "{sequence}");
+        assert!(sequence.contains('x') || reentry == ordered, "{sequence}");
+        let repeats = ['b', 'c'].iter().any(|step| sequence.matches(*step).count() > 1);
+        assert!(once <= default && (repeats || once == default), "{sequence}");
+    }
+    // A repeat of a step that was taken ends nothing, in whichever order but `strict_deduplication`.
+    assert_eq!(of("abac"), Some(([3, 3, 3, 3, 3], [3, 3, 3])));
+    assert_eq!(of("abbc"), Some(([3, 3, 3, 2, 3], [3, 3, 3])));
+    // A step out of turn ends the attempt; another one may begin, which in `strict_order` it may not.
+    assert_eq!(of("acb"), Some(([2, 1, 2, 2, 2], [2, 1, 2])));
+    assert_eq!(of("acabc"), Some(([3, 1, 3, 3, 3], [3, 3, 3])));
+    // What is no step ends the search there, and means nothing here.
+    assert_eq!(of("abxc"), Some(([3, 2, 2, 3, 3], [3, 3, 3])));
 }

@@ -1,14 +1,18 @@
 //! Days, weeks and months of a time zone.
 //!
-//! A period begins at local midnight of its first day. Across a change of the clocks a day has 23 or 25 hours. Where
-//! midnight does not exist, because the clocks go forward over it, the day begins at the first instant that does; where
-//! it exists twice, at the first of the two. A day that a zone leaves out altogether (Samoa, 2011-12-30) is no period.
-//! The first and the last period are cut to the range that was asked for.
+//! A period of the calendar begins at local midnight of its first day. Across a change of the clocks a day has 23 or 25
+//! hours. Where midnight does not exist, because the clocks go forward over it, the day begins at the first instant that
+//! does; where it exists twice, at the first of the two. A day that a zone leaves out altogether (Samoa, 2011-12-30) is
+//! no period.
+//!
+//! [`Periods::new`] cuts the first and the last period to the range that was asked for: they bound who is counted.
+//! [`Periods::whole`] cuts none: what somebody is counted *as* (new, returning, come back) depends on whole periods, so
+//! that it does not depend on where in its first period a range begins.
 
 use std::fmt;
 
-use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone};
-use chrono_tz::Tz;
+use chrono::{Datelike, Days, Months, NaiveDate};
+use daybook_time_zone::{UnknownZone, Zone};
 
 /// A range may be this long.
 pub const RANGE_DAYS_MAX: i64 = 400;
@@ -40,7 +44,7 @@ pub enum PeriodsError {
     /// More than [`PERIODS_MAX`] periods.
     TooMany,
     /// Not a name of the IANA time zone database.
-    UnknownZone,
+    UnknownZone(UnknownZone),
     /// A time that no calendar holds.
     OutOfCalendar,
 }
@@ -51,13 +55,59 @@ impl fmt::Display for PeriodsError {
             Self::Empty => write!(f, "the end is not after the start"),
             Self::TooLong => write!(f, "the range is longer than {RANGE_DAYS_MAX} days"),
             Self::TooMany => write!(f, "the range has more than {PERIODS_MAX} periods"),
-            Self::UnknownZone => write!(f, "unknown time zone: use a name of the IANA database, such as Europe/Berlin"),
+            Self::UnknownZone(error) => error.fmt(f),
             Self::OutOfCalendar => write!(f, "the range is outside of the calendar"),
         }
     }
 }
 
 impl std::error::Error for PeriodsError {}
+
+/// Days, weeks or months as a zone's calendar has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Calendar {
+    zone: Zone,
+    granularity: Granularity,
+}
+
+impl Calendar {
+    /// Of a zone of the IANA database; an empty name is UTC.
+    pub fn new(zone: &str, granularity: Granularity) -> Result<Self, PeriodsError> {
+        Ok(Self { zone: Zone::parse(zone).map_err(PeriodsError::UnknownZone)?, granularity })
+    }
+
+    /// The first instant of the period that an instant lies in. With [`Granularity::Whole`] the instant itself.
+    pub fn start_of(&self, at_ms: i64) -> Result<i64, PeriodsError> {
+        match self.granularity {
+            Granularity::Whole => Ok(at_ms),
+            _ => Ok(self.around(at_ms)?.1),
+        }
+    }
+
+    /// The first day of the period that an instant lies in, and when it begins.
+    fn around(&self, at_ms: i64) -> Result<(NaiveDate, i64), PeriodsError> {
+        let date = self.zone.date_at(at_ms).ok_or(PeriodsError::OutOfCalendar)?;
+        let mut day = first_day(date, self.granularity).ok_or(PeriodsError::OutOfCalendar)?;
+        let mut start_ms = self.start_of_day(day)?;
+        // Where the clocks are set back over midnight, its date comes twice, and the second time it is over already.
+        loop {
+            let (next, next_ms) = self.next(day)?;
+            if next_ms > at_ms {
+                return Ok((day, start_ms));
+            }
+            (day, start_ms) = (next, next_ms);
+        }
+    }
+
+    fn next(&self, first: NaiveDate) -> Result<(NaiveDate, i64), PeriodsError> {
+        let next = next_first_day(first, self.granularity).ok_or(PeriodsError::OutOfCalendar)?;
+        Ok((next, self.start_of_day(next)?))
+    }
+
+    fn start_of_day(&self, day: NaiveDate) -> Result<i64, PeriodsError> {
+        self.zone.start_of_day_ms(day).ok_or(PeriodsError::OutOfCalendar)
+    }
+}
 
 /// One period, `[start_ms, end_ms)` in milliseconds since 1970 UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +125,8 @@ pub struct Periods {
 }
 
 impl Periods {
-    /// The periods of `[start_ms, end_ms)` in a zone of the IANA database; an empty name is UTC.
+    /// The periods of `[start_ms, end_ms)` in a zone of the IANA database, an empty name being UTC; the first and the last
+    /// are cut to the range.
     pub fn new(start_ms: i64, end_ms: i64, zone: &str, granularity: Granularity) -> Result<Self, PeriodsError> {
         if end_ms <= start_ms {
             return Err(PeriodsError::Empty);
@@ -83,33 +134,44 @@ impl Periods {
         if end_ms.saturating_sub(start_ms) > RANGE_DAYS_MAX.saturating_mul(DAY_MS) {
             return Err(PeriodsError::TooLong);
         }
-        let zone: Tz = match zone {
-            "" => Tz::UTC,
-            name => name.parse().map_err(|_| PeriodsError::UnknownZone)?,
-        };
-        let mut bounds = vec![start_ms];
-        if granularity != Granularity::Whole {
-            let start = DateTime::from_timestamp_millis(start_ms).ok_or(PeriodsError::OutOfCalendar)?;
-            let mut day = first_day(start.with_timezone(&zone).date_naive(), granularity);
-            loop {
-                day = day.and_then(|day| next_first_day(day, granularity));
-                let at_ms = start_of_day_ms(zone, day.ok_or(PeriodsError::OutOfCalendar)?);
-                let at_ms = at_ms.ok_or(PeriodsError::OutOfCalendar)?;
-                if at_ms >= end_ms {
-                    break;
-                }
-                // Not later than the one before: a day that the zone leaves out.
-                if bounds.last().is_some_and(|last| at_ms > *last) {
-                    bounds.push(at_ms);
-                }
-                if bounds.len() > PERIODS_MAX {
-                    return Err(PeriodsError::TooMany);
-                }
-            }
+        let whole = Self::whole(start_ms, end_ms, &Calendar::new(zone, granularity)?)?;
+        if whole.len() > PERIODS_MAX {
+            return Err(PeriodsError::TooMany);
         }
-        let ends = bounds.iter().skip(1).copied().chain([end_ms]);
-        let periods = bounds.iter().zip(ends).map(|(start_ms, end_ms)| Period { start_ms: *start_ms, end_ms });
-        Ok(Self { periods: periods.collect() })
+        let cut =
+            |period: Period| Period { start_ms: period.start_ms.max(start_ms), end_ms: period.end_ms.min(end_ms) };
+        Ok(Self { periods: whole.periods.into_iter().map(cut).collect() })
+    }
+
+    /// The periods that `[start_ms, end_ms)` touches, none of them cut. They can be more than [`PERIODS_MAX`].
+    pub fn whole(start_ms: i64, end_ms: i64, calendar: &Calendar) -> Result<Self, PeriodsError> {
+        if end_ms <= start_ms {
+            return Err(PeriodsError::Empty);
+        }
+        if calendar.granularity == Granularity::Whole {
+            return Ok(Self { periods: vec![Period { start_ms, end_ms }] });
+        }
+        let (mut day, first_ms) = calendar.around(start_ms)?;
+        let mut periods: Vec<Period> = Vec::new();
+        let mut start_ms = first_ms;
+        while start_ms < end_ms {
+            let (next, next_ms) = calendar.next(day)?;
+            // Not later than the one before: a day that the zone leaves out.
+            if next_ms > start_ms {
+                periods.push(Period { start_ms, end_ms: next_ms });
+                start_ms = next_ms;
+            }
+            day = next;
+        }
+        Ok(Self { periods })
+    }
+
+    /// Those of them from the first on that end by a time, and at least so many.
+    #[must_use]
+    pub fn until(mut self, end_ms: i64, at_least: usize) -> Self {
+        let ending = self.over(end_ms).max(at_least);
+        self.periods.truncate(ending);
+        self
     }
 
     /// In order.
@@ -162,31 +224,10 @@ fn next_first_day(first: NaiveDate, granularity: Granularity) -> Option<NaiveDat
     }
 }
 
-/// The first instant of a local day, or of the first day after it that exists.
-fn start_of_day_ms(zone: Tz, day: NaiveDate) -> Option<i64> {
-    let midnight = day.and_time(NaiveTime::MIN);
-    if let Some(start) = zone.from_local_datetime(&midnight).earliest() {
-        return Some(start.timestamp_millis());
-    }
-    // The clocks jump over midnight. Between two days around it the local time only grows past it once.
-    let (mut before, mut after) = (midnight.checked_sub_days(Days::new(2))?, midnight.checked_add_days(Days::new(2))?);
-    while after - before > TimeDelta::seconds(1) {
-        let middle = before + TimeDelta::seconds((after - before).num_seconds() / 2);
-        if local(zone, middle) >= midnight {
-            after = middle;
-        } else {
-            before = middle;
-        }
-    }
-    Some(after.and_utc().timestamp_millis())
-}
-
-fn local(zone: Tz, utc: NaiveDateTime) -> NaiveDateTime {
-    utc + TimeDelta::seconds(zone.offset_from_utc_datetime(&utc).fix().local_minus_utc().into())
-}
-
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
 
     const HOUR_MS: i64 = 3_600_000;
@@ -257,13 +298,46 @@ mod tests {
     }
 
     #[test]
+    fn whole_periods_are_those_of_the_calendar_wherever_the_range_begins_and_ends() {
+        let zones = ["", "Europe/Berlin", "America/Sao_Paulo", "America/St_Johns", "Australia/Lord_Howe"];
+        let starts = ["2018-11-03T22:00:00Z", "2010-11-07T02:31:00Z", "2026-03-29T01:30:00Z", "2026-10-25T00:30:00Z"];
+        for (zone, start) in zones.into_iter().flat_map(|zone| starts.map(|start| (zone, ms(start)))) {
+            for granularity in [Granularity::Day, Granularity::Week, Granularity::Month] {
+                let calendar = Calendar::new(zone, granularity).unwrap();
+                let cut = Periods::new(start, start + 100 * DAY_MS + 12_345, zone, granularity).unwrap();
+                let whole = Periods::whole(cut.start_ms(), cut.end_ms(), &calendar).unwrap();
+                assert_eq!(whole.len(), cut.len());
+                for (whole, cut) in whole.as_slice().iter().zip(cut.as_slice()) {
+                    assert_eq!(calendar.start_of(cut.start_ms), Ok(whole.start_ms));
+                    assert_eq!(calendar.start_of(cut.end_ms - 1), Ok(whole.start_ms));
+                    assert_eq!(calendar.start_of(whole.end_ms), Ok(whole.end_ms));
+                    let again = Periods::whole(whole.start_ms, whole.end_ms, &calendar).unwrap();
+                    assert_eq!(again.as_slice(), [*whole], "{zone} {granularity:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn periods_that_end_too_late_are_left_out_but_for_the_first() {
+        let days = |end_ms: i64, at_least| {
+            let days = Periods::whole(5, 4 * DAY_MS, &Calendar::new("", Granularity::Day).unwrap()).unwrap();
+            days.until(end_ms, at_least).len()
+        };
+        assert_eq!([days(2 * DAY_MS, 0), days(2 * DAY_MS - 1, 0), days(0, 1), days(9 * DAY_MS, 1)], [2, 1, 1, 4]);
+    }
+
+    #[test]
     fn what_has_no_periods_says_why() {
         let of = |start_ms, end_ms, zone| Periods::new(start_ms, end_ms, zone, Granularity::Day).map(|all| all.len());
         assert_eq!(of(5, 5, ""), Err(PeriodsError::Empty));
         assert_eq!(of(0, RANGE_DAYS_MAX * DAY_MS, ""), Ok(400));
         assert_eq!(of(0, RANGE_DAYS_MAX * DAY_MS + 1, ""), Err(PeriodsError::TooLong));
         assert_eq!(of(i64::MIN, i64::MAX, ""), Err(PeriodsError::TooLong));
-        assert_eq!(of(0, 1, "Europe/Atlantis"), Err(PeriodsError::UnknownZone));
+        assert_eq!(
+            of(0, 1, "Europe/Atlantis"),
+            Err(PeriodsError::UnknownZone(UnknownZone { name: "Europe/Atlantis".to_owned(), suggestion: None }))
+        );
         assert_eq!(of(i64::MAX - 1, i64::MAX, ""), Err(PeriodsError::OutOfCalendar));
         assert_eq!(of(i64::MIN, i64::MIN + 1, ""), Err(PeriodsError::OutOfCalendar));
     }
@@ -281,12 +355,12 @@ mod tests {
     #[test]
     fn every_quarter_of_an_hour_lies_in_the_period_of_its_local_date() {
         for name in ["Europe/Berlin", "America/Sao_Paulo", "Australia/Lord_Howe", "Asia/Kathmandu", "America/Havana"] {
-            let zone: Tz = name.parse().unwrap();
+            let zone = Zone::parse(name).unwrap();
             let (start, end) = (ms("2018-01-01T05:00:00Z"), ms("2019-01-20T07:00:00Z"));
             for granularity in [Granularity::Day, Granularity::Week, Granularity::Month] {
                 let periods = Periods::new(start, end, name, granularity).unwrap();
                 let key = |at: i64| {
-                    let date = DateTime::from_timestamp_millis(at).unwrap().with_timezone(&zone).date_naive();
+                    let date = zone.date_at(at).unwrap();
                     match granularity {
                         Granularity::Month => (date.year(), date.month()),
                         Granularity::Week => (date.iso_week().year(), date.iso_week().week()),

@@ -1,15 +1,20 @@
-//! Copilot contribution: what becomes of answers, and which share of outcomes had one used before it.
+//! Copilot contribution: what becomes of answers, and which share of outcomes had one used before it. What is said of an
+//! answer has the properties of the answer that it names.
 
 use daybook_disclosure::{Counts, suppress};
 use daybook_kernel::rejection::Refusal;
 use daybook_proto::product_analytics::v1::{ColumnType, CopilotMetric, EventMeaning, EventSelector, Granularity};
 
+use super::answers::AnswerIds;
 use super::table::{Table, integer, nothing, number, share, shown, text, time};
 use super::{Answer, Question, duration_ms, names};
+use crate::DAY_MS;
 use crate::metrics::copilot::{Copilot, CopilotMarks};
 
 /// The property of feedback that says how good an answer was.
 const SCORE: &str = "score";
+/// An answer that is named may have been shown this long before the range.
+const SHOWN_BEFORE_MS_MAX: i64 = 30 * DAY_MS;
 
 pub(super) fn answer(question: &Question<'_>, metric: &CopilotMetric) -> Result<Answer, Refusal> {
     // A name that nothing has: what no event means is counted as never.
@@ -40,18 +45,15 @@ pub(super) fn answer(question: &Question<'_>, metric: &CopilotMetric) -> Result<
     let [shown_mark, used, ignored, edited, feedback, outcome] = marks;
     let window_ms = duration_ms(&metric.attribution_window, 3_600_000);
     let mut pass = question.pass(&selectors)?;
-    pass.from_ms = question.start_ms.saturating_sub(window_ms);
+    pass.from_ms = question.start_ms.saturating_sub(window_ms.max(SHOWN_BEFORE_MS_MAX));
     if let Ok(score) = question.catalogue.property_number(SCORE) {
         pass.number = Some(pass.slot_of(score));
     }
     let periods = question.periods(question.granularity)?;
     let marks = CopilotMarks { shown: shown_mark, used, ignored, edited, feedback, outcome };
     let mut copilot = Copilot::new(marks, periods.clone(), window_ms);
-    let events_read = pass.run(|actor, events| {
-        if actor != 0 {
-            copilot.add(events);
-        }
-    })?;
+    let ids = AnswerIds::new(&question.catalogue, &mut pass);
+    let events_read = pass.run_with_answers(shown_mark, ids.as_ref(), |events| copilot.add(events))?;
     let rows = copilot.finish();
 
     let has_periods = question.granularity != Granularity::Unspecified;
@@ -85,8 +87,8 @@ pub(super) fn answer(question: &Question<'_>, metric: &CopilotMetric) -> Result<
         if has_breakdown {
             cells.push(text(pass.split.labels.text(row.value)));
         }
-        let taken = row.used.saturating_add(row.edited);
-        let was_answered = taken.saturating_add(row.ignored) > 0;
+        // Where nothing is said of what became of answers, no share of them is known.
+        let is_known = row.used.saturating_add(row.edited).saturating_add(row.ignored).saturating_add(row.taken) > 0;
         // So few answers or judgements are those of few people.
         let count = |number: u64| shown(!(1..question.suppress_below).contains(&number), integer(number));
         let of_enough = |number: u64, cell| shown(!(1..question.suppress_below).contains(&number), cell);
@@ -95,7 +97,7 @@ pub(super) fn answer(question: &Question<'_>, metric: &CopilotMetric) -> Result<
             count(row.used),
             count(row.edited),
             count(row.ignored),
-            if was_answered { of_enough(taken, share(taken, row.shown)) } else { nothing() },
+            if is_known { of_enough(row.taken, share(row.taken, row.shown)) } else { nothing() },
             count(row.feedback),
             of_enough(row.feedback, row.feedback_mean().map_or_else(nothing, number)),
             count(row.outcomes),
@@ -107,9 +109,14 @@ pub(super) fn answer(question: &Question<'_>, metric: &CopilotMetric) -> Result<
         table.add(cells);
     }
     if has_breakdown {
-        let note = "each event counts under its own value: where the events of an answer do not all have the property, they \
-                    stand under different values";
+        let note = "an event that names an answer by its answer_id has the properties of that answer, where it lacks them; \
+                    every other event counts under its own value";
         table.notes.push(note.to_owned());
     }
-    Ok(Answer { table, events_read, names: names(&pass) })
+    Ok(Answer {
+        table,
+        events_read,
+        names: names(&pass),
+        looked_at: question.start_ms.saturating_sub(window_ms)..question.end_ms,
+    })
 }

@@ -22,7 +22,7 @@ pub(super) fn answer(question: &Question<'_>, metric: &FunnelMetric) -> Result<A
     let exclusions =
         (metric.steps.len()..selectors.len()).fold(0u64, |mask, at| mask | 1u64.checked_shl(at as u32).unwrap_or(0));
     let step = |(at, step): (usize, &v1::FunnelStep)| Step { mark: mark(at), optional: step.optional };
-    let counted = FunnelCount::new(Funnel {
+    let asked = Funnel {
         steps: metric.steps.iter().enumerate().map(step).collect(),
         order: match metric.order() {
             FunnelOrder::Unspecified => funnel::Order::AnythingBetween,
@@ -40,7 +40,8 @@ pub(super) fn answer(question: &Question<'_>, metric: &FunnelMetric) -> Result<A
         start_ms: question.start_ms,
         end_ms: question.end_ms,
         now_ms: question.now_ms,
-    });
+    };
+    let counted = FunnelCount::new(asked.clone());
     let mut counted = counted.map_err(|error| Violations::one("metric.funnel", error.to_string()))?;
     let events_read = pass.run(|actor, events| {
         if actor != 0 {
@@ -80,10 +81,14 @@ pub(super) fn answer(question: &Question<'_>, metric: &FunnelMetric) -> Result<A
         let label = if place < values.len() { pass.split.labels.text(value.value) } else { OTHERS };
         let mut is_shown = may_enter.as_ref().is_some_and(|may_enter| may_enter.cell(0, place));
         let mut last_shown = value.entered;
-        let mut previous = value.entered;
         for (at, step) in value.steps.iter().enumerate() {
-            // Each number that is shown differs from the one shown before it by nobody or by enough.
-            let step_shown = is_shown && may_show(step.reached, last_shown, k);
+            let previous = asked.previous(at).and_then(|at| value.steps.get(at));
+            let previous = previous.map_or(value.entered, |step| step.reached);
+            // What is shown tells of those who entered, who took the step before, who took this one and who took both,
+            // each with what is left of the larger one; and how many fewer it are than at the step shown last.
+            let step_shown = is_shown
+                && [value.entered, last_shown].into_iter().all(|whole| may_show(step.reached, whole, k))
+                && [previous, step.reached].into_iter().all(|whole| may_show(step.with_previous, whole, k));
             let open_shown = step_shown && may_show(step.open, step.open, k);
             let mut cells = Vec::new();
             if has_breakdown {
@@ -95,7 +100,7 @@ pub(super) fn answer(question: &Question<'_>, metric: &FunnelMetric) -> Result<A
                 text(&events.map_or_else(|| "any event".to_owned(), described)),
                 shown(step_shown, integer(step.reached)),
                 shown(step_shown, share(step.reached, value.entered)),
-                shown(step_shown, share(step.reached, previous)),
+                shown(step_shown, share(step.with_previous, previous)),
                 shown(open_shown, integer(step.open)),
                 shown(step_shown, maybe(percentile(&step.times_ms, 50))),
                 shown(step_shown, maybe(percentile(&step.times_ms, 90))),
@@ -106,13 +111,12 @@ pub(super) fn answer(question: &Question<'_>, metric: &FunnelMetric) -> Result<A
             } else {
                 is_shown = false;
             }
-            previous = step.reached;
         }
     }
     if has_others {
         table.notes.push(format!("{OTHERS} are all values beyond the {} most frequent", values.len()));
     }
-    Ok(Answer { table, events_read, names: names(&pass) })
+    Ok(Answer { table, events_read, names: names(&pass), looked_at: pass.from_ms..pass.to_ms })
 }
 
 /// The names of a selector, for people.
@@ -128,6 +132,7 @@ fn together(mut a: FunnelValue, b: FunnelValue) -> FunnelValue {
     a.entered = a.entered.saturating_add(b.entered);
     for (a, b) in a.steps.iter_mut().zip(b.steps) {
         a.reached = a.reached.saturating_add(b.reached);
+        a.with_previous = a.with_previous.saturating_add(b.with_previous);
         a.open = a.open.saturating_add(b.open);
         a.times_ms.extend(b.times_ms);
         a.times_ms.sort_unstable();

@@ -6,12 +6,14 @@
 //! | `selector`, `split` | which events are meant; what they are split by |
 //! | `ranked` | which values of a breakdown are told apart |
 //! | `pass` | one pass over the events, actor by actor |
+//! | `answers` | the same where events have the properties of the answer that they name |
 //! | `by_value` | the same where sessions count under the value of their first event |
 //! | `activity` | who was active when, from rollups where that is possible |
 //! | `table` | the table that answers |
 //! | one for each metric | from the question to its accumulator in [`crate::metrics`], and from there to the table |
 
 mod activity;
+mod answers;
 mod by_value;
 mod copilot;
 mod definition;
@@ -29,6 +31,7 @@ mod time_to_insight;
 mod usage;
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::rc::Rc;
 
 use daybook_event_rules::profile::Profile;
@@ -48,7 +51,7 @@ pub use definition::check_definition;
 
 use crate::catalogue::Catalogue;
 use crate::evolve::erased;
-use crate::metrics::periods::{self, Periods, PeriodsError};
+use crate::metrics::periods::{self, Calendar, Periods, PeriodsError};
 use crate::{NAMESPACE, ProductAnalytics, Tables, codes, day_of};
 use pass::Pass;
 use selector::{Filter, Selector, Slots};
@@ -106,7 +109,7 @@ impl Query for QueryMetric {
             erased: Rc::new(erased(tables)?),
         };
         question.periods(granularity)?;
-        let Answer { mut table, events_read, names } = match &metric.metric {
+        let Answer { mut table, events_read, names, looked_at } = match &metric.metric {
             Some(Metric::Usage(usage)) => usage::answer(&question, usage),
             Some(Metric::Funnel(funnel)) => funnel::answer(&question, funnel),
             Some(Metric::Retention(retention)) => retention::answer(&question, retention),
@@ -118,10 +121,11 @@ impl Query for QueryMetric {
             None => Err(Violations::one("metric.metric", "must be set").into()),
         }?;
         let (first_day, last_day) = (day_of(question.start_ms), day_of(question.end_ms.saturating_sub(1)));
-        let epoch_of = |day: i64| day.div_euclid(i64::from(profile.rotation_days));
-        if epoch_of(first_day) != epoch_of(last_day) {
-            let note =
-                "pseudonyms of actors changed within the period: who was active before and after that counts twice";
+        let epoch_of = |ms: i64| day_of(ms).div_euclid(i64::from(profile.rotation_days));
+        let until = looked_at.end.min(question.now_ms.saturating_add(1)).max(question.end_ms);
+        if epoch_of(looked_at.start) != epoch_of(until.saturating_sub(1)) {
+            let note = "pseudonyms of actors changed within the period, or the time around it that belongs to the metric: \
+                        who was active before and after that counts twice";
             table.notes.push(note.to_owned());
         }
         if !question.erased.is_empty() {
@@ -188,28 +192,27 @@ struct Answer {
     events_read: u64,
     /// Numbers of the names of the events that it is made of.
     names: BTreeSet<u32>,
+    /// Events of these times were looked at to tell actors apart: the range of the question, and what belongs to it.
+    looked_at: Range<i64>,
 }
 
 impl<'a> Question<'a> {
+    fn range(&self) -> Range<i64> {
+        self.start_ms..self.end_ms
+    }
+
     /// The periods of the question.
     fn periods(&self, granularity: v1::Granularity) -> Result<Periods, Refusal> {
         self.periods_of(self.start_ms, self.end_ms, granularity)
     }
 
     fn periods_of(&self, start_ms: i64, end_ms: i64, granularity: v1::Granularity) -> Result<Periods, Refusal> {
-        let granularity = match granularity {
-            v1::Granularity::Unspecified => periods::Granularity::Whole,
-            v1::Granularity::Day => periods::Granularity::Day,
-            v1::Granularity::Week => periods::Granularity::Week,
-            v1::Granularity::Month => periods::Granularity::Month,
-        };
-        Periods::new(start_ms, end_ms, self.zone, granularity).map_err(|error| {
-            let field = match error {
-                PeriodsError::UnknownZone => "time_zone",
-                _ => "end_time",
-            };
-            Violations::one(field, error.to_string()).into()
-        })
+        Ok(Periods::new(start_ms, end_ms, self.zone, granularity_of(granularity)).map_err(no_periods)?)
+    }
+
+    /// The calendar that the periods of the question are of.
+    fn calendar(&self, granularity: v1::Granularity) -> Result<Calendar, Refusal> {
+        Ok(Calendar::new(self.zone, granularity_of(granularity)).map_err(no_periods)?)
     }
 
     /// Days where the question says nothing.
@@ -255,6 +258,23 @@ impl<'a> Question<'a> {
 /// Numbers of the names that a pass reads.
 fn names(pass: &Pass<'_>) -> BTreeSet<u32> {
     pass.selectors.iter().flat_map(Selector::names).collect()
+}
+
+fn granularity_of(granularity: v1::Granularity) -> periods::Granularity {
+    match granularity {
+        v1::Granularity::Unspecified => periods::Granularity::Whole,
+        v1::Granularity::Day => periods::Granularity::Day,
+        v1::Granularity::Week => periods::Granularity::Week,
+        v1::Granularity::Month => periods::Granularity::Month,
+    }
+}
+
+fn no_periods(error: PeriodsError) -> Violations {
+    let field = match error {
+        PeriodsError::UnknownZone(_) => "time_zone",
+        _ => "end_time",
+    };
+    Violations::one(field, error.to_string())
 }
 
 fn duration_ms(duration: &Option<Duration>, default_ms: i64) -> i64 {

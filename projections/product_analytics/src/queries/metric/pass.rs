@@ -70,8 +70,7 @@ impl Pass<'_> {
     /// have none. Returns how many events were read.
     pub(super) fn run(&mut self, mut each: impl FnMut(u32, &[Event])) -> Result<u64, Refusal> {
         let (mut cursors, read) = self.cursors()?;
-        let actors = u64::from(self.tables.state().get(())?.unwrap_or_default().actor_numbers) + 1;
-        let size = (actors.saturating_mul(BLOCK_EVENTS) / read.max(1)).clamp(1, actors);
+        let (actors, size) = self.blocks(read)?;
         let marks = Marks::new(&self.selectors);
         let look = Look {
             period: self.from_ms..self.to_ms,
@@ -82,7 +81,7 @@ impl Pass<'_> {
             number: self.number,
         };
         let mut ordered = ByActor::default();
-        let mut hand_on = |found: &[Found1], start| ordered.of(found, start, size, &mut each);
+        let mut hand_on = |found: &[Found1<Event>], start| ordered.of(found, start, size, &mut each);
         let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         if threads > 1 && read >= WORTH_THREADS && self.split.of_name(1).is_some() {
             let split = &self.split;
@@ -104,8 +103,14 @@ impl Pass<'_> {
         Ok(read)
     }
 
+    /// How many numbers of actors there are, and how many of them are in a block when so many events are read.
+    pub(super) fn blocks(&self, read: u64) -> Result<(u64, u64), Fault> {
+        let actors = u64::from(self.tables.state().get(())?.unwrap_or_default().actor_numbers) + 1;
+        Ok((actors, (actors.saturating_mul(BLOCK_EVENTS) / read.max(1)).clamp(1, actors)))
+    }
+
     /// Cursors over everything that may be meant, in the order of the log, and how many events they hold.
-    fn cursors(&self) -> Result<(Vec<Cursor>, u64), Refusal> {
+    pub(super) fn cursors(&self) -> Result<(Vec<Cursor>, u64), Refusal> {
         let (first_day, last_day) = (day_of(self.from_ms), day_of(self.to_ms.saturating_sub(1)));
         let names: Vec<u32> = {
             let names = self.selectors.iter().flat_map(Selector::names);
@@ -138,10 +143,22 @@ impl Pass<'_> {
 }
 
 /// Events that were found, with their actors.
-type Found1 = Vec<(u32, Event)>;
+pub(super) type Found1<E> = Vec<(u32, E)>;
+
+/// An event as it is handed on.
+pub(super) trait Timed: Copy + Default {
+    /// When it happened, in milliseconds since 1970.
+    fn time_ms(&self) -> i64;
+}
+
+impl Timed for Event {
+    fn time_ms(&self) -> i64 {
+        self.time_ms
+    }
+}
 
 /// The first actors of blocks.
-fn starts(actors: u64, size: u64) -> impl Iterator<Item = u64> {
+pub(super) fn starts(actors: u64, size: u64) -> impl Iterator<Item = u64> {
     (0..actors).step_by(usize::try_from(size).unwrap_or(usize::MAX))
 }
 
@@ -162,7 +179,7 @@ impl Look<'_> {
         &self,
         cursor: &mut Cursor,
         end: u64,
-        into: &mut Found1,
+        into: &mut Found1<Event>,
         mut label: impl FnMut(&Found, &Cursor) -> u32,
     ) -> Result<(), Fault> {
         while cursor.next_actor().is_some_and(|actor| u64::from(actor) < end) {
@@ -193,20 +210,20 @@ fn side_by_side(
     threads: usize,
     label: &(impl Fn(&Found) -> u32 + Sync),
     (actors, size): (u64, u64),
-    hand_on: &mut impl FnMut(&[Found1], u64),
+    hand_on: &mut impl FnMut(&[Found1<Event>], u64),
 ) -> Result<(), Refusal> {
     // This thread has the other half of the work, so it reads less.
     let own = cursors.len() / (2 * threads - 1).max(1);
     let (own, others) = cursors.split_at_mut(own);
     let share = others.len().div_ceil(threads - 1).max(1);
-    let read = |cursors: &mut [Cursor], end: u64| -> Result<Vec<Found1>, Fault> {
+    let read = |cursors: &mut [Cursor], end: u64| -> Result<Vec<Found1<Event>>, Fault> {
         let one = |cursor: &mut Cursor| {
             let mut found = Vec::new();
             look.take(cursor, end, &mut found, |found, _| label(found)).map(|()| found)
         };
         cursors.iter_mut().map(one).collect()
     };
-    let mut before: Option<(Vec<Found1>, u64)> = None;
+    let mut before: Option<(Vec<Found1<Event>>, u64)> = None;
     for start in starts(actors, size) {
         let end = start.saturating_add(size);
         let found = std::thread::scope(|scope| {
@@ -273,14 +290,14 @@ impl Marks {
 /// Puts the events of a block in order of actor and time. Those of one actor come in the order of days already, so it is
 /// enough to put them in front of their actors (counting sort), and to sort where several segments have the same day.
 #[derive(Default)]
-struct ByActor {
+pub(super) struct ByActor<E> {
     /// Where the events of each actor of the block begin.
     begins: Vec<usize>,
-    events: Vec<Event>,
+    events: Vec<E>,
 }
 
-impl ByActor {
-    fn of(&mut self, found: &[Found1], start: u64, block: u64, each: &mut impl FnMut(u32, &[Event])) {
+impl<E: Timed> ByActor<E> {
+    pub(super) fn of(&mut self, found: &[Found1<E>], start: u64, block: u64, each: &mut impl FnMut(u32, &[E])) {
         let place = |actor: u32| usize::try_from(u64::from(actor).saturating_sub(start)).unwrap_or(usize::MAX);
         let actors = usize::try_from(block).unwrap_or(usize::MAX);
         self.begins.clear();
@@ -295,7 +312,7 @@ impl ByActor {
             before += std::mem::replace(count, before);
         }
         self.events.clear();
-        self.events.resize(found.iter().map(Vec::len).sum(), Event::default());
+        self.events.resize(found.iter().map(Vec::len).sum(), E::default());
         for (actor, event) in found.iter().flatten() {
             if let Some(next) = self.begins.get_mut(place(*actor)) {
                 if let Some(slot) = self.events.get_mut(*next) {
@@ -312,8 +329,8 @@ impl ByActor {
             if events.is_empty() {
                 continue;
             }
-            if !events.is_sorted_by_key(|event| event.time_ms) {
-                events.sort_by_key(|event| event.time_ms);
+            if !events.is_sorted_by_key(E::time_ms) {
+                events.sort_by_key(E::time_ms);
             }
             let actor = start.saturating_add(at as u64);
             each(u32::try_from(actor).unwrap_or(u32::MAX), events);
@@ -384,7 +401,7 @@ mod tests {
             };
             let label = |found: &Found| found.name * 10;
             let (mut of_threads, mut ordered) = (Vec::new(), ByActor::default());
-            let mut hand_on = |found: &[Found1], start| {
+            let mut hand_on = |found: &[Found1<Event>], start| {
                 let mut each = |actor, events: &[Event]| of_threads.push((actor, events.to_vec()));
                 ordered.of(found, start, size, &mut each);
             };

@@ -75,7 +75,7 @@ pub(super) fn answer(question: &Question<'_>, metric: &PathsMetric) -> Result<An
         table.notes.push(format!("{OTHERS}: {all_rest} paths, less frequent ones and those of fewer than {k} actors"));
     }
     table.notes.extend(ranked.note());
-    Ok(Answer { table, events_read, names: names(&pass) })
+    Ok(Answer { table, events_read, names: names(&pass), looked_at: pass.from_ms..pass.to_ms })
 }
 
 fn may_show_all(count: u64, k: u64) -> bool {

@@ -9,9 +9,9 @@ use roaring::RoaringBitmap;
 use super::activity::{Seen, activity, seen_before};
 use super::ranked::Ranked;
 use super::table::{Table, integer, may_show, nothing, share, shown, time};
-use super::{Answer, Question, names};
+use super::{Answer, Question, names, no_periods};
 use crate::DAY_MS;
-use crate::metrics::periods::RANGE_DAYS_MAX;
+use crate::metrics::periods::{Periods, RANGE_DAYS_MAX};
 use crate::metrics::retention::{Kind, Retention, RetentionRow, newcomers, retention};
 
 pub(super) fn answer(question: &Question<'_>, metric: &RetentionMetric) -> Result<Answer, Refusal> {
@@ -28,7 +28,9 @@ pub(super) fn answer(question: &Question<'_>, metric: &RetentionMetric) -> Resul
         true => seen_before(&mut pass, question.start_ms)?,
         false => (Seen::new(), 0),
     };
-    // One period more than is asked for: the last of a range may be cut off at its end.
+    // Who comes back is looked for in whole periods, wherever the range begins and ends. One that would end too late is
+    // left out: what it has so far says nothing.
+    let calendar = question.calendar(granularity)?;
     let longest = DAY_MS
         * match granularity {
             Granularity::Month => 31,
@@ -38,9 +40,9 @@ pub(super) fn answer(question: &Question<'_>, metric: &RetentionMetric) -> Resul
     let more = longest.saturating_mul(i64::try_from(periods).unwrap_or(i64::MAX).saturating_add(1));
     let latest = question.start_ms.saturating_add(RANGE_DAYS_MAX.saturating_mul(DAY_MS));
     let end_ms = question.end_ms.saturating_add(more).min(latest).max(question.end_ms);
-    let all = question.periods_of(question.start_ms, end_ms, granularity)?;
+    let all = Periods::whole(question.start_ms, end_ms, &calendar).map_err(no_periods)?.until(latest, cohorts.len());
     let mut second = question.pass_of_all(&[&returning])?;
-    second.to_ms = end_ms;
+    (second.from_ms, second.to_ms) = (all.start_ms(), all.end_ms());
     let came_back = activity(&mut second, &all)?;
     names.extend(super::names(&second));
 
@@ -92,7 +94,7 @@ pub(super) fn answer(question: &Question<'_>, metric: &RetentionMetric) -> Resul
             table.add(cells);
         };
         for row in rows.iter().filter(has_begun) {
-            let start = all.as_slice().get(row.cohort).map(|period| period.start_ms);
+            let start = cohorts.as_slice().get(row.cohort).map(|period| period.start_ms);
             let counts = [row.n as u64, row.size, row.returned];
             add(start, counts, told.size(row.cohort), told.returned(row), row.is_over);
         }
@@ -109,7 +111,7 @@ pub(super) fn answer(question: &Question<'_>, metric: &RetentionMetric) -> Resul
     }
     table.notes.extend(ranked.note());
     let events_read = began.events_read.saturating_add(read_before).saturating_add(came_back.events_read);
-    Ok(Answer { table, events_read, names })
+    Ok(Answer { table, events_read, names, looked_at: all.start_ms()..all.end_ms() })
 }
 
 /// What may be shown of a triangle. For each `n`, who came back and who did not are a table of two columns, whose rows are

@@ -69,18 +69,28 @@ impl Filter {
 
     /// Whether the event found last passes.
     fn passes(&self, name: u32, cursor: &Cursor) -> bool {
-        let accepts = self.by_name.get(name as usize).and_then(Option::as_ref);
-        let is_meant = match (accepts, cursor.value(self.slot)) {
-            (Some(Accepts::Numbers { any_of, minimum, maximum }), Some(value)) => {
+        self.judges(name, cursor).unwrap_or_else(|| self.passes_without())
+    }
+
+    /// Whether the event found last passes; `None` where it lacks the property.
+    pub(super) fn judges(&self, name: u32, cursor: &Cursor) -> Option<bool> {
+        let accepts = self.by_name.get(name as usize).and_then(Option::as_ref)?;
+        let value = cursor.value(self.slot)?;
+        let is_meant = match accepts {
+            Accepts::Numbers { any_of, minimum, maximum } => {
                 (*minimum..=*maximum).contains(&value) && any_of.as_ref().is_none_or(|any_of| any_of.contains(&value))
             }
-            (Some(Accepts::Ids(any_of)), Some(value)) => any_of.as_ref().is_none_or(|any_of| {
+            Accepts::Ids(any_of) => any_of.as_ref().is_none_or(|any_of| {
                 let id = usize::try_from(value).ok().and_then(|at| cursor.ids(self.slot).get(at));
                 id.is_some_and(|id| any_of.contains(id))
             }),
-            _ => false,
         };
-        is_meant != self.negated
+        Some(is_meant != self.negated)
+    }
+
+    /// Whether an event without the property passes.
+    pub(super) fn passes_without(&self) -> bool {
+        self.negated
     }
 }
 
@@ -136,6 +146,16 @@ impl Selector {
         (0..).zip(&self.names).filter(|(number, meant)| *number > 0 && **meant).map(|(number, _)| number).collect()
     }
 
+    /// Whether it means events of this name, as far as the name decides.
+    pub(super) fn has_name(&self, name: u32) -> bool {
+        self.names.get(name as usize).copied().unwrap_or_default()
+    }
+
+    /// What else must hold.
+    pub(super) fn filters(&self) -> &[Filter] {
+        &self.filters
+    }
+
     /// Whether names alone decide.
     pub(super) fn is_of_names(&self) -> bool {
         self.filters.is_empty()
@@ -144,8 +164,7 @@ impl Selector {
     /// Whether the event found last is meant.
     #[inline]
     pub(super) fn means(&self, found: &Found, cursor: &Cursor) -> bool {
-        self.names.get(found.name as usize).copied().unwrap_or_default()
-            && self.filters.iter().all(|filter| filter.passes(found.name, cursor))
+        self.has_name(found.name) && self.filters.iter().all(|filter| filter.passes(found.name, cursor))
     }
 }
 

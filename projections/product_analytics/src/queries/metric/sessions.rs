@@ -72,7 +72,7 @@ pub(super) fn answer(question: &Question<'_>, metric: &SessionsMetric) -> Result
     }
     add(&[wholes.iter().collect()], &[None]);
     table.notes.extend(ranked.note());
-    Ok(Answer { table, events_read, names: names(&pass) })
+    Ok(Answer { table, events_read, names: names(&pass), looked_at: pass.from_ms..pass.to_ms })
 }
 
 /// All periods together.

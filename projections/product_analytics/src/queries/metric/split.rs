@@ -137,21 +137,25 @@ impl Split {
         }
     }
 
-    /// The label of the event found last.
+    /// The label of the event found last; 0 where it has none.
     #[inline]
     pub(super) fn label(&mut self, found: &Found, cursor: &Cursor) -> u32 {
-        let Of::Property { slot, by_name } = &self.of else { return self.of_name(found.name).unwrap_or_default() };
-        let kind = by_name.get(found.name as usize).and_then(Option::as_ref);
-        let (Some(kind), Some(value)) = (kind, cursor.value(*slot)) else { return 0 };
+        self.own_label(found, cursor).unwrap_or_default()
+    }
+
+    /// The same, and `None` where the event lacks the property.
+    #[inline]
+    pub(super) fn own_label(&mut self, found: &Found, cursor: &Cursor) -> Option<u32> {
+        let Of::Property { slot, by_name } = &self.of else { return self.of_name(found.name) };
+        let kind = by_name.get(found.name as usize).and_then(Option::as_ref)?;
+        let value = cursor.value(*slot)?;
         match kind {
-            Kind::Words(labels) => {
-                usize::try_from(value).ok().and_then(|at| labels.get(at)).copied().unwrap_or_default()
+            Kind::Words(labels) => usize::try_from(value).ok().and_then(|at| labels.get(at)).copied(),
+            Kind::Ids => {
+                let id = usize::try_from(value).ok().and_then(|at| cursor.ids(*slot).get(at))?;
+                Some(self.labels.number(id))
             }
-            Kind::Ids => match usize::try_from(value).ok().and_then(|at| cursor.ids(*slot).get(at)) {
-                Some(id) => self.labels.number(id),
-                None => 0,
-            },
-            Kind::Numbers => self.labels.number(&value.to_string()),
+            Kind::Numbers => Some(self.labels.number(&value.to_string())),
         }
     }
 }

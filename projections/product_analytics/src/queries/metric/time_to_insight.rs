@@ -59,7 +59,7 @@ pub(super) fn answer(question: &Question<'_>, metric: &TimeToInsightMetric) -> R
         table.notes.push("an empty percentile is not reached yet: too many have no insight so far".to_owned());
     }
     table.notes.extend(ranked.note());
-    Ok(Answer { table, events_read, names: names(&pass) })
+    Ok(Answer { table, events_read, names: names(&pass), looked_at: pass.from_ms..pass.to_ms })
 }
 
 impl Question<'_> {

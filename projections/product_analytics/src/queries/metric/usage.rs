@@ -1,6 +1,6 @@
 //! Usage: events and active actors of each period.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use daybook_disclosure::{Counts, suppress};
 use daybook_kernel::rejection::Refusal;
@@ -66,9 +66,12 @@ pub(super) fn answer(question: &Question<'_>, metric: &UsageMetric) -> Result<An
             }
         }
     };
+    // A day that has not begun says nothing of how many use it daily. Clocks differ, so events can be ahead of one.
+    let with_events: BTreeSet<usize> = activity.cells.keys().map(|(_, _, day)| *day).collect();
+    let counts = |(at, day): &(usize, &Period)| day.start_ms <= question.now_ms || with_events.contains(at);
     let days_of = |period: &Period| {
-        let inside = |day: &&Period| (period.start_ms..period.end_ms).contains(&day.start_ms);
-        days.as_slice().iter().filter(inside).count()
+        let inside = |(_, day): &(usize, &Period)| (period.start_ms..period.end_ms).contains(&day.start_ms);
+        days.as_slice().iter().enumerate().filter(counts).filter(inside).count()
     };
     if has_periods {
         let rows: Vec<Vec<&Told>> = told.by_period.iter().map(|row| row.iter().collect()).collect();
@@ -76,10 +79,10 @@ pub(super) fn answer(question: &Question<'_>, metric: &UsageMetric) -> Result<An
         add(None, &rows, &days, periods.as_slice());
     }
     let whole = Period { start_ms: question.start_ms, end_ms: question.end_ms };
-    let all_days = days.len();
+    let all_days = days_of(&whole);
     add(Some(whole), &[told.whole.iter().collect()], &|_| all_days, &[]);
     table.notes.extend(ranked.note());
-    Ok(Answer { table, events_read: activity.events_read, names: names(&pass) })
+    Ok(Answer { table, events_read: activity.events_read, names: names(&pass), looked_at: question.range() })
 }
 
 struct AllTold {
