@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use daybook_kernel::chain::Head;
+use daybook_kernel::code::DECIDER_STOPPED;
 use daybook_kernel::decide::{Decider, Place};
 use daybook_kernel::id::{Offset, PartitionId};
 use daybook_kernel::record::RecordBody;
@@ -152,7 +153,12 @@ impl Again<'_> {
         let live = self.store.live();
         let base = self.remembered.of(&live);
         let state = Layered::new(&base).over(&self.pending);
-        let decided = self.decider.decide(&state, &command.bytes, place)?;
+        // How long deciding took, and that it ended a process, follows from no record: what was parked for it is not
+        // decided again. Everything that comes before the domain is.
+        let decided = match parked_without_deciding(recorded) {
+            Some(parked) => self.decider.park(&state, &command.bytes, place, &parked)?,
+            None => self.decider.decide(&state, &command.bytes, place)?,
+        };
         if decided.decision.encode_to_vec() == recorded {
             self.pending.merge(decided.writes);
             return Ok(());
@@ -186,6 +192,14 @@ impl Again<'_> {
         if self.verified.differences.len() < DESCRIBED_MAX {
             self.verified.differences.push(Difference { command: place.command, recorded, decided });
         }
+    }
+}
+
+/// The outcome of a recorded decision that says that deciding did not come to an end.
+fn parked_without_deciding(recorded: &[u8]) -> Option<v1::Parked> {
+    match v1::Decision::decode(recorded).ok()?.outcome? {
+        Outcome::Parked(parked) if parked.code == DECIDER_STOPPED.name => Some(parked),
+        _ => None,
     }
 }
 

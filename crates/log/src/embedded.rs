@@ -8,8 +8,8 @@
 //! RocksDB's own sync (`WriteOptions::sync`) is not used, because it holds up every other write until it is done.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
@@ -64,6 +64,8 @@ struct Shared {
     waiting: Mutex<Waiting>,
     wake: Condvar,
     failed: AtomicBool,
+    /// Why, once it has failed.
+    failure: OnceLock<LogError>,
 }
 
 /// One partition of one topic.
@@ -238,7 +240,7 @@ impl Shared {
             .map(|partition| Ok([lane(Topic::Commands, partition)?, lane(Topic::Decisions, partition)?]))
             .collect::<Result<_, LogError>>()?;
         let (waiting, wake, failed) = (Mutex::default(), Condvar::new(), AtomicBool::new(false));
-        Ok(Self { db, options, lanes, waiting, wake, failed })
+        Ok(Self { db, options, lanes, waiting, wake, failed, failure: OnceLock::new() })
     }
 
     fn lane(&self, topic: Topic, partition: PartitionId) -> Result<&Lane, LogError> {
@@ -282,10 +284,12 @@ impl Shared {
     /// After a failed write or sync nobody knows what is on the disk: nothing more is appended until a restart has
     /// read it back.
     fn fail(&self, what: &str, error: &daybook_rocks::rocksdb::Error) -> LogError {
+        let failure = LogError::from(RocksError::from(error.clone()));
         if !self.failed.swap(true, Ordering::AcqRel) {
             tracing::error!(%error, "the log cannot be written any more: {what} failed");
+            let _ = self.failure.set(failure.clone());
         }
-        RocksError::from(error.clone()).into()
+        failure
     }
 
     fn sync_until_closed(&self) {
@@ -329,6 +333,10 @@ impl Log for EmbeddedLog {
 
     fn describe(&self) -> String {
         format!("embedded, {}", self.shared.options.folder.display())
+    }
+
+    fn failure(&self) -> Option<LogError> {
+        self.shared.failure.get().cloned()
     }
 
     fn append(&self, topic: Topic, partition: PartitionId, record: Bytes, durability: Durability) -> Appended {

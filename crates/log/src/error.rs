@@ -67,7 +67,7 @@ pub enum LogError {
     },
     /// Its bytes are not what was written.
     #[error(
-        "the log is damaged ({what}); nothing more is written to it; keep a copy of the data folder and see the page of LOG_DAMAGED"
+        "the log is damaged ({what}); nothing more is written to it; keep a copy of it as it is, and see the page of LOG_DAMAGED"
     )]
     Damaged {
         /// Where and how.
@@ -154,6 +154,15 @@ pub enum LogError {
         /// Every setting that is wrong.
         wrong: String,
     },
+    /// There is no such topic, and none is to be made.
+    #[error(
+        "topic {topic} does not exist, and creating topics is switched off; nothing was written; start a node on this log \
+         first, or create the topic"
+    )]
+    TopicMissing {
+        /// The topic's full name.
+        topic: String,
+    },
     /// It was closed, by a shutdown or after an error from which it cannot go on.
     #[error("the log is closed: the node is stopping, or the log failed before; whatever was acknowledged is kept")]
     Closed,
@@ -174,7 +183,7 @@ impl LogError {
             Self::Trimmed { .. } => codes::LOG_TRIMMED,
             Self::ArchiveDamaged { .. } => codes::ARCHIVE_DAMAGED,
             Self::BeyondEnd { .. } => codes::BEYOND_END_OF_LOG,
-            Self::WrongSettings { .. } => codes::TOPIC_SETTINGS_WRONG,
+            Self::WrongSettings { .. } | Self::TopicMissing { .. } => codes::TOPIC_SETTINGS_WRONG,
         }
     }
 

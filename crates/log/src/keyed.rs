@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use daybook_kernel::id::Offset;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt};
 
 use crate::LogError;
 use crate::topic::Appended;
@@ -60,6 +60,15 @@ pub struct KeyedRecords {
 pub trait KeyedLog: Send + Sync + 'static {
     /// Where it lies, for people; without credentials.
     fn describe(&self) -> String;
+
+    /// Looks whether the log still has the settings without which it could lose records, or keep what it must forget.
+    /// Somebody may have changed them.
+    ///
+    /// # Errors
+    /// [`LogError::WrongSettings`] says which are wrong. Any other error: it is not known whether one is.
+    fn check_settings(&self) -> BoxFuture<'_, Result<(), LogError>> {
+        std::future::ready(Ok(())).boxed()
+    }
 
     /// Appends a record; a `None` value takes the key away. The place in the order is taken when this returns, not when
     /// the future is polled; the record is durable when the future resolves.

@@ -40,8 +40,9 @@ mod topic;
 pub use embedded::{EmbeddedLog, EmbeddedOptions, Recovery};
 pub use error::{LogError, codes};
 pub use kafka::{
-    BesideReader, BesideRecord, BesideTopics, Compaction, Headers, Inbox, InboxLag, InboxLeaving, InboxPartition,
-    InboxRecord, InboxTopics, KafkaKeyedLog, KafkaLog, KafkaOptions, Member, Membership, Replication,
+    BesideReader, BesideRecord, BesideTopics, Compaction, Headers, Inbox, InboxEntry, InboxLeaving, InboxPartition,
+    InboxRecord, InboxSettings, InboxStanding, InboxTopic, InboxTopics, KafkaKeyedLog, KafkaLog, KafkaOptions, Member,
+    Membership, PutAt, Replication,
 };
 pub use keyed::{KEYED_RECORD_BYTES_MAX, KeyedLog, KeyedReader, KeyedRecord, KeyedRecords};
 pub use memory::MemoryLog;

@@ -109,6 +109,11 @@ pub trait Log: Send + Sync + 'static {
     /// Where it lies, for people; without credentials.
     fn describe(&self) -> String;
 
+    /// Why nothing can be appended any more before a restart has read the log back, if that is so.
+    fn failure(&self) -> Option<LogError> {
+        None
+    }
+
     /// Looks whether the log still has the settings without which it could lose records. Somebody may have changed them.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer}
 use rdkafka::{ClientContext, client::Client};
 use tokio::sync::{Notify, oneshot, watch};
 
+use super::reports::from_append;
 use super::{Reports, from_kafka};
 use crate::LogError;
 use crate::recent::Recent;
@@ -69,7 +70,7 @@ impl ProducerContext for Deliveries {
             Ok(message) => u64::try_from(message.offset()).map(Offset).map_err(|_| LogError::Unavailable {
                 what: "the broker acknowledged an append without an offset".to_owned(),
             }),
-            Err((error, _)) => Err(from_kafka(error)),
+            Err((error, message)) => Err(from_append(error, message.payload_len() + message.key_len())),
         };
         match (&result, pending.along) {
             (Ok(offset), Some(Along::Tail(tail, bytes))) => {
@@ -115,7 +116,10 @@ impl Appender {
         }
         match producer.send(record) {
             Ok(()) => Appended::waiting(result),
-            Err((error, _)) => Appended::done(Err(from_kafka(&error))),
+            Err((error, refused)) => {
+                let bytes = refused.payload.map_or(0, <[u8]>::len) + refused.key.map_or(0, <[u8]>::len);
+                Appended::done(Err(from_append(&error, bytes)))
+            }
         }
     }
 

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use super::append::{Appender, Payload};
 use super::config::{Fetch, beside_config, consumer_config};
 use super::topics::{self, Admin, Setting, TopicSpec};
+use super::unreadable::{ATTEMPTS, met};
 use super::{ENVELOPE_BYTES, KafkaOptions, REQUEST_TIMEOUT, Reports, admin, bounds, from_kafka};
 use crate::LogError;
 use crate::topic::{Appended, Bounds, RECORD_BYTES_MAX};
@@ -37,7 +38,7 @@ pub struct BesideRecord {
     pub key: Option<Bytes>,
     /// Its headers; empty if their names are no text.
     pub headers: Headers,
-    /// Its content.
+    /// Its content; empty if it has none.
     pub value: Bytes,
 }
 
@@ -67,6 +68,19 @@ impl BesideTopics {
     /// # Errors
     /// As [`KafkaLog::open`](super::KafkaLog::open).
     pub async fn check(&self, topic: &str, partitions: u32, retention: Option<Duration>) -> Result<(), LogError> {
+        let spec = self.spec(topic, partitions, retention);
+        topics::check(&self.admin, &self.options, &[spec]).await
+    }
+
+    /// Whether a topic that was checked before still has the settings that it needs.
+    ///
+    /// # Errors
+    /// [`LogError::WrongSettings`] says which are wrong. Any other error: it is not known whether one is.
+    pub async fn check_settings(&self, topic: &str) -> Result<(), LogError> {
+        topics::check_settings(&self.admin, &self.spec(topic, 1, None)).await
+    }
+
+    fn spec(&self, topic: &str, partitions: u32, retention: Option<Duration>) -> TopicSpec {
         let retention_ms = retention.map_or("-1".to_owned(), |retention| retention.as_millis().to_string());
         let settings = vec![
             Setting::exactly("cleanup.policy", "delete"),
@@ -74,13 +88,11 @@ impl BesideTopics {
             Setting::at_least("min.insync.replicas", self.options.min_insync_replicas.into()),
             // Any value will do.
             Setting::created_with("retention.ms", &retention_ms),
-            Setting {
-                created: (RECORD_BYTES_MAX + ENVELOPE_BYTES).to_string(),
-                ..Setting::at_least("max.message.bytes", RECORD_BYTES_MAX as u64)
-            },
+            Setting::record_bytes(RECORD_BYTES_MAX, RECORD_BYTES_MAX + ENVELOPE_BYTES),
+            Setting::compression("producer"),
+            Setting::format_with_headers(),
         ];
-        let spec = TopicSpec { name: topic.to_owned(), partitions, may_have_more: false, settings };
-        topics::check(&self.admin, &self.options, &[spec]).await
+        TopicSpec { name: topic.to_owned(), partitions, may_have_more: false, settings }
     }
 
     /// Whether there is such a topic.
@@ -131,15 +143,16 @@ impl BesideTopics {
         let config = consumer_config(&self.options, &Fetch::AT_ONCE)?;
         let consumer = BaseConsumer::from_config_and_context(&config, Reports).map_err(|error| from_kafka(&error))?;
         let mut assignment = TopicPartitionList::new();
-        let from = KafkaOffset::Offset(i64::try_from(from.0).unwrap_or(i64::MAX));
+        let at = i64::try_from(from.0).unwrap_or(i64::MAX);
+        let place = (topic.to_owned(), i32::try_from(partition).unwrap_or(i32::MAX), at);
         assignment
-            .add_partition_offset(topic, i32::try_from(partition).unwrap_or(i32::MAX), from)
+            .add_partition_offset(topic, place.1, KafkaOffset::Offset(at))
             .and_then(|()| consumer.assign(&assignment))
             .map_err(|error| from_kafka(&error))?;
         let (sender, arrived) = mpsc::channel(RECORDS_WAITING_MAX);
         let thread = std::thread::Builder::new().name("kafka-beside".into());
         thread
-            .spawn(move || consume(&consumer, &sender))
+            .spawn(move || consume(&consumer, &place, &sender))
             .map_err(|error| LogError::Unavailable { what: error.to_string() })?;
         Ok(BesideReader { arrived })
     }
@@ -150,30 +163,53 @@ const RECORDS_WAITING_MAX: usize = 1_000;
 /// How long the thread waits for records before it looks whether it is still wanted.
 const POLL: Duration = Duration::from_millis(100);
 
-fn consume(consumer: &BaseConsumer<Reports>, sender: &mpsc::Sender<Result<BesideRecord, LogError>>) {
+/// Topic, partition, and the offset to read next.
+type Place = (String, i32, i64);
+
+fn consume(consumer: &BaseConsumer<Reports>, from: &Place, sender: &mpsc::Sender<Result<BesideRecord, LogError>>) {
+    let (topic, partition, mut at) = (&from.0, from.1, from.2);
+    let mut unreadable = 0;
     while !sender.is_closed() {
-        let record = match consumer.poll(POLL) {
+        let read = match consumer.poll(POLL) {
             None => continue,
-            Some(Ok(message)) => Ok(BesideRecord {
-                offset: Offset(u64::try_from(message.offset()).unwrap_or_default()),
-                timestamp_ms: timestamp_ms(&message),
-                key: message.key().map(Bytes::copy_from_slice),
-                headers: headers(&message).unwrap_or_default(),
-                value: Bytes::copy_from_slice(message.payload().unwrap_or_default()),
-            }),
-            Some(Err(error)) => match error.rdkafka_error_code() {
-                Some(RDKafkaErrorCode::OffsetOutOfRange | RDKafkaErrorCode::AutoOffsetReset) => {
-                    Err(LogError::Unavailable { what: format!("what was to be read is gone: {error}") })
+            Some(Ok(message)) => {
+                (at, unreadable) = (message.offset() + 1, 0);
+                Ok(BesideRecord {
+                    offset: Offset(u64::try_from(message.offset()).unwrap_or_default()),
+                    timestamp_ms: timestamp_ms(&message),
+                    key: message.key().map(Bytes::copy_from_slice),
+                    headers: headers(&message).unwrap_or_default(),
+                    value: Bytes::copy_from_slice(message.payload().unwrap_or_default()),
+                })
+            }
+            Some(Err(error)) => match (error.rdkafka_error_code(), met(&error)) {
+                (Some(RDKafkaErrorCode::OffsetOutOfRange | RDKafkaErrorCode::AutoOffsetReset), _) => {
+                    let what = format!("what was to be read is gone: {error}");
+                    let _ = sender.blocking_send(Err(LogError::Unavailable { what }));
+                    return;
+                }
+                (_, Some(met)) => {
+                    unreadable += 1;
+                    let damaged = (unreadable >= ATTEMPTS).then(|| {
+                        let what = format!("topic {topic} cannot be read at offset {at}: {}", met.why);
+                        (at, unreadable) = (at + 1, 0);
+                        LogError::Damaged { what }
+                    });
+                    // After such an error the client may have lost its place.
+                    if let Err(error) = consumer.seek(topic, partition, KafkaOffset::Offset(at), Duration::ZERO) {
+                        tracing::warn!(%error, "kafka consumer");
+                    }
+                    let Some(damaged) = damaged else { continue };
+                    Err(damaged)
                 }
                 // It goes on by itself when the broker is back.
-                _ => {
+                (_, None) => {
                     tracing::warn!(%error, "kafka consumer");
                     continue;
                 }
             },
         };
-        let ends = record.is_err();
-        if sender.blocking_send(record).is_err() || ends {
+        if sender.blocking_send(read).is_err() {
             return;
         }
     }
@@ -203,7 +239,8 @@ impl BesideReader {
     /// The next record; waits for it. Cancel safe.
     ///
     /// # Errors
-    /// [`LogError::Unavailable`] when what was to be read is gone.
+    /// [`LogError::Unavailable`] when what was to be read is gone: then there is nothing more to read.
+    /// [`LogError::Damaged`] for a place that cannot be read: the next call goes on after it.
     pub async fn next(&mut self) -> Result<BesideRecord, LogError> {
         self.arrived.recv().await.unwrap_or(Err(LogError::Closed))
     }

@@ -2,7 +2,7 @@
 
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 
-use super::{ENVELOPE_BYTES, KafkaOptions};
+use super::{CLIENT_SETTINGS, ENVELOPE_BYTES, FETCH_BYTES_MAX, KafkaOptions};
 use crate::LogError;
 use crate::topic::RECORD_BYTES_MAX;
 
@@ -32,6 +32,11 @@ const MEMBERSHIP: [(&str, &str); 5] = [
     ("max.poll.interval.ms", "30000"),
 ];
 
+/// Sizes that users may raise and not lower: with less, a record that the topics may hold could not be written or read.
+fn sizes() -> [(&'static str, usize); 2] {
+    [("message.max.bytes", RECORD_BYTES_MAX + ENVELOPE_BYTES), ("receive.message.max.bytes", FETCH_BYTES_MAX)]
+}
+
 pub(super) fn client_config(options: &KafkaOptions) -> Result<ClientConfig, LogError> {
     let mut config = ClientConfig::new();
     config.set_log_level(RDKafkaLogLevel::Warning);
@@ -41,12 +46,18 @@ pub(super) fn client_config(options: &KafkaOptions) -> Result<ClientConfig, LogE
     config.set("socket.keepalive.enable", "true");
     config.set("reconnect.backoff.ms", "100");
     config.set("reconnect.backoff.max.ms", "2000");
-    config.set("message.max.bytes", (RECORD_BYTES_MAX + ENVELOPE_BYTES).to_string());
-    config.set("receive.message.max.bytes", (64 << 20).to_string());
+    for (name, least) in sizes() {
+        config.set(name, least.to_string());
+    }
+    let wrong = |wrong: String| LogError::WrongSettings { topic: CLIENT_SETTINGS.to_owned(), wrong };
     for (name, value) in &options.properties {
         if FIXED.iter().chain(&MEMBERSHIP).any(|(fixed, _)| fixed == name) {
-            let topic = "(client settings)".to_owned();
-            return Err(LogError::WrongSettings { topic, wrong: format!("{name} is fixed and cannot be configured") });
+            return Err(wrong(format!("{name} is fixed and cannot be configured")));
+        }
+        if let Some((_, least)) = sizes().into_iter().find(|(size, _)| size == name)
+            && value.trim().parse::<usize>().is_ok_and(|value| value < least)
+        {
+            return Err(wrong(format!("{name} must be at least {least}")));
         }
         config.set(name, value);
     }
@@ -127,10 +138,22 @@ pub(super) fn inbox_config(options: &KafkaOptions) -> Result<ClientConfig, LogEr
     for (name, value) in MEMBERSHIP {
         config.set(name, value);
     }
-    config.set("group.id", format!("{}.inbox", group(options)));
+    config.set("group.id", inbox_group(options));
     config.set("auto.offset.reset", "earliest");
+    // A place that cannot be read is passed over one by one at worst.
+    config.set("fetch.error.backoff.ms", "10");
     // Commits are sent by the thread that polls; the lag comes with the statistics.
     config.set("statistics.interval.ms", "2000");
+    Ok(config)
+}
+
+/// What concerns a consumer only that looks at single places, and for where a partition ends.
+pub(super) fn probe_config(options: &KafkaOptions) -> Result<ClientConfig, LogError> {
+    let mut config = consumer_config(options, &Fetch::AT_ONCE)?;
+    // It joins no group, but asks how far that of the inbox has come.
+    config.set("group.id", inbox_group(options));
+    config.set("enable.partition.eof", "true");
+    config.set("fetch.error.backoff.ms", "10");
     Ok(config)
 }
 
@@ -147,6 +170,11 @@ pub(super) fn beside_config(options: &KafkaOptions, without_gaps: bool) -> Resul
         config.set("message.timeout.ms", "0");
     }
     Ok(config)
+}
+
+/// The group in which the nodes of a log read inbox topics.
+pub(super) fn inbox_group(options: &KafkaOptions) -> String {
+    format!("{}.inbox", group(options))
 }
 
 /// The group that the nodes of a log form.

@@ -26,6 +26,7 @@ use tokio::task::AbortHandle;
 use super::append::{Along, Appender, Payload};
 use super::config::{Fetch, consumer_config, producer_config};
 use super::topics::{self, Admin, Rule, Setting, TopicSpec};
+use super::unreadable::{ATTEMPTS, met};
 use super::{ENVELOPE_BYTES, KafkaOptions, Reports, admin, bounds, from_kafka};
 use crate::LogError;
 use crate::keyed::{KEYED_RECORD_BYTES_MAX, KeyedLog, KeyedReader, KeyedRecord, KeyedRecords, check};
@@ -89,7 +90,8 @@ impl Compaction {
             },
             Setting::at_least("delete.retention.ms", ms(self.tombstones_kept)),
             Setting::at_least("min.insync.replicas", min_insync_replicas.into()),
-            Setting::at_least("max.message.bytes", (KEYED_RECORD_BYTES_MAX + ENVELOPE_BYTES) as u64),
+            Setting::record_bytes(KEYED_RECORD_BYTES_MAX + ENVELOPE_BYTES, KEYED_RECORD_BYTES_MAX + ENVELOPE_BYTES),
+            Setting::compression("producer"),
         ]
     }
 }
@@ -118,26 +120,38 @@ impl KafkaKeyedLog {
     /// [`LogError::Unavailable`] when no broker answers within the time allowed, [`LogError::WrongSettings`] and
     /// [`LogError::ShapeDiffers`] when the topic must not be used as it is.
     pub async fn open(options: KafkaOptions, compaction: Compaction) -> Result<Self, LogError> {
+        let log = Self::connect(options, compaction).await?;
+        // What was put before a crash must go, too.
+        log.inner.written.notify_one();
+        Ok(log)
+    }
+
+    /// The same for somebody who only reads: nothing is created, and nothing is written unless it is put.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and [`LogError::TopicMissing`].
+    pub async fn open_to_read(options: KafkaOptions, compaction: Compaction) -> Result<Self, LogError> {
+        Self::connect(KafkaOptions { create_with_replication: None, ..options }, compaction).await
+    }
+
+    async fn connect(options: KafkaOptions, compaction: Compaction) -> Result<Self, LogError> {
         let admin = admin(&options)?;
         let topic = format!("{}.keys", options.name);
-        let settings = compaction.settings(options.min_insync_replicas);
-        topics::check(
-            &admin,
-            &options,
-            &[TopicSpec { name: topic.clone(), partitions: 1, may_have_more: false, settings }],
-        )
-        .await?;
+        topics::check(&admin, &options, &[spec(&topic, &options, &compaction)]).await?;
         let mut config = producer_config(&options)?;
         // Keys are as good as random: there is nothing to compress.
         config.set("compression.type", "none");
         let appender = Appender::new(config)?;
         let written = Arc::new(Notify::new());
-        // What was put before a crash must go, too.
-        written.notify_one();
         let inner = Arc::new(Inner { options, compaction, topic, admin, appender, written });
         let rolling = tokio::spawn(roll(Arc::downgrade(&inner), Arc::clone(&inner.written))).abort_handle();
         Ok(Self { inner, rolling })
     }
+}
+
+fn spec(topic: &str, options: &KafkaOptions, compaction: &Compaction) -> TopicSpec {
+    let settings = compaction.settings(options.min_insync_replicas);
+    TopicSpec { name: topic.to_owned(), partitions: 1, may_have_more: false, settings }
 }
 
 impl Drop for KafkaKeyedLog {
@@ -165,6 +179,14 @@ async fn roll(log: std::sync::Weak<Inner>, written: Arc<Notify>) {
 impl KeyedLog for KafkaKeyedLog {
     fn describe(&self) -> String {
         format!("Kafka at {}, topic {}", self.inner.options.brokers, self.inner.topic)
+    }
+
+    fn check_settings(&self) -> BoxFuture<'_, Result<(), LogError>> {
+        async move {
+            let Inner { options, compaction, topic, admin, .. } = &*self.inner;
+            topics::check_settings(admin, &spec(topic, options, compaction)).await
+        }
+        .boxed()
     }
 
     fn put(&self, key: &[u8], value: Option<Bytes>) -> Appended {
@@ -219,6 +241,8 @@ type Piece = Result<KeyedRecords, LogError>;
 
 /// Reads until nobody listens any more.
 fn consume(consumer: &BaseConsumer<Reports>, topic: &str, sender: &mpsc::Sender<Piece>) {
+    // Where reading goes on, and how often that place could not be read.
+    let (mut at, mut unreadable) = (None, 0);
     while !sender.is_closed() {
         let mut piece: Option<KeyedRecords> = None;
         let mut wait = POLL;
@@ -230,6 +254,7 @@ fn consume(consumer: &BaseConsumer<Reports>, topic: &str, sender: &mpsc::Sender<
                     let piece = piece.get_or_insert(KeyedRecords { records: Vec::new(), read_to: Offset(0) });
                     let record = record(&message);
                     piece.read_to = record.offset.next();
+                    (at, unreadable) = (Some(message.offset() + 1), 0);
                     if record.key != ROLL {
                         piece.records.push(record);
                     }
@@ -239,8 +264,24 @@ fn consume(consumer: &BaseConsumer<Reports>, topic: &str, sender: &mpsc::Sender<
                     lost = Some(LogError::Damaged { what: format!("topic {topic} has lost its beginning: {error}") });
                     break;
                 }
-                // It goes on by itself when the broker is back.
-                Some(Err(error)) => tracing::warn!(%error, topic, "kafka consumer"),
+                Some(Err(error)) => match met(&error) {
+                    Some(met) => {
+                        unreadable += 1;
+                        if unreadable >= ATTEMPTS {
+                            let place = at.map_or_else(|| "its first offset".to_owned(), |at| format!("offset {at}"));
+                            let what = format!("topic {topic} cannot be read at {place}: {}", met.why);
+                            lost = Some(LogError::Damaged { what });
+                            break;
+                        }
+                        // After such an error the client may have lost its place.
+                        let place = at.map_or(KafkaOffset::Beginning, KafkaOffset::Offset);
+                        if let Err(error) = consumer.seek(topic, PARTITION, place, Duration::ZERO) {
+                            tracing::warn!(%error, topic, "kafka consumer");
+                        }
+                    }
+                    // It goes on by itself when the broker is back.
+                    None => tracing::warn!(%error, topic, "kafka consumer"),
+                },
             }
         }
         let read = piece.map(Ok).into_iter().chain(lost.map(Err));

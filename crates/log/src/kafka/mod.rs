@@ -22,9 +22,12 @@ mod inbox;
 mod keyed;
 mod membership;
 mod read;
+mod reports;
 mod topics;
+mod unreadable;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,8 +36,8 @@ use daybook_kernel::id::{Offset, PartitionId};
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::{ClientContext, Offset as KafkaOffset, TopicPartitionList};
+use rdkafka::error::KafkaError;
+use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 
 use crate::LogError;
 use crate::topic::{Appended, Bounds, Durability, Log, LogReader, RECORD_BYTES_MAX, Topic};
@@ -42,15 +45,19 @@ use crate::topic::{Appended, Bounds, Durability, Log, LogReader, RECORD_BYTES_MA
 use append::{Along, Appender, Payload, Tail};
 use config::{client_config, producer_config};
 use read::Consumers;
-use topics::{Admin, Rule, Setting, TopicSpec};
+use reports::{Reports, from_kafka};
+use topics::{Admin, Setting, TopicSpec};
 
 pub use beside::{BesideReader, BesideRecord, BesideTopics, Headers};
-pub use inbox::{Inbox, InboxLag, InboxLeaving, InboxPartition, InboxRecord, InboxTopics};
+pub use inbox::{
+    Inbox, InboxEntry, InboxLeaving, InboxPartition, InboxRecord, InboxSettings, InboxStanding, InboxTopic,
+    InboxTopics, PutAt,
+};
 pub use keyed::{Compaction, KafkaKeyedLog};
 pub use membership::{Member, Membership};
 
 /// How to reach a log on Kafka.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct KafkaOptions {
     /// Bootstrap brokers, `host:port`, separated by commas.
     pub brokers: String,
@@ -67,6 +74,22 @@ pub struct KafkaOptions {
     /// Settings for librdkafka, for example `security.protocol` and `sasl.*`. Those that decide whether records can be
     /// lost are not accepted here.
     pub properties: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for KafkaOptions {
+    /// Names the client settings without their values: passwords are among them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let properties: Vec<_> = self.properties.keys().collect();
+        f.debug_struct("KafkaOptions")
+            .field("brokers", &self.brokers)
+            .field("name", &self.name)
+            .field("partitions", &self.partitions)
+            .field("create_with_replication", &self.create_with_replication)
+            .field("min_insync_replicas", &self.min_insync_replicas)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("properties", &properties)
+            .finish()
+    }
 }
 
 /// How many brokers hold each record of a topic that is created.
@@ -99,6 +122,10 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Space in requests and fetches beside the largest record.
 const ENVELOPE_BYTES: usize = 64 << 10;
+
+/// The most that a client takes in one answer of a broker, and the most that a batch of records may have once it is
+/// opened (librdkafka holds zstd to it).
+const FETCH_BYTES_MAX: usize = 64 << 20;
 
 impl KafkaLog {
     /// Connects, checks the topics, and creates them if that is wanted.
@@ -152,11 +179,8 @@ impl Clients {
                 Setting::exactly("retention.bytes", "-1"),
                 Setting::exactly("unclean.leader.election.enable", "false"),
                 Setting::at_least("min.insync.replicas", self.options.min_insync_replicas.into()),
-                Setting {
-                    name: "max.message.bytes",
-                    created: (RECORD_BYTES_MAX + ENVELOPE_BYTES).to_string(),
-                    rule: Rule::AtLeast(RECORD_BYTES_MAX as u64),
-                },
+                Setting::record_bytes(RECORD_BYTES_MAX, RECORD_BYTES_MAX + ENVELOPE_BYTES),
+                Setting::compression("producer"),
             ];
             TopicSpec { name: self.topic(topic), partitions: self.options.partitions, may_have_more: false, settings }
         })
@@ -182,35 +206,24 @@ fn bounds(admin: &Admin, topic: &str, partition: i32) -> Result<Bounds, LogError
     Ok(Bounds { first: offset(low), next: offset(high) })
 }
 
+/// The first client that is made with the settings of the user: it shows whether a client can be made with them at all.
 fn admin(options: &KafkaOptions) -> Result<Admin, LogError> {
-    let admin: AdminClient<DefaultClientContext> =
-        client_config(options)?.create().map_err(|error| from_kafka(&error))?;
+    let made = client_config(options)?.create::<AdminClient<DefaultClientContext>>();
+    let admin = made.map_err(|error| match &error {
+        KafkaError::ClientCreation(why) => LogError::WrongSettings {
+            topic: CLIENT_SETTINGS.to_owned(),
+            wrong: format!("no client can be made: {why}"),
+        },
+        _ => from_kafka(&error),
+    })?;
     Ok(Arc::new(admin))
 }
 
+/// What is named instead of a topic where the settings of a client are wrong.
+const CLIENT_SETTINGS: &str = "(client settings)";
+
 fn kafka_partition(partition: PartitionId) -> i32 {
     i32::try_from(partition.0).unwrap_or(i32::MAX)
-}
-
-/// What librdkafka reports by itself, as log lines of ours.
-struct Reports;
-
-impl ClientContext for Reports {
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "kafka");
-    }
-}
-
-impl rdkafka::consumer::ConsumerContext for Reports {}
-
-/// An error in terms of what to do about it.
-fn from_kafka(error: &KafkaError) -> LogError {
-    match error.rdkafka_error_code() {
-        Some(RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidMessageSize) => {
-            LogError::TooLarge { bytes: 0, max: RECORD_BYTES_MAX }
-        }
-        _ => LogError::Unavailable { what: error.to_string() },
-    }
 }
 
 impl Log for KafkaLog {

@@ -22,6 +22,7 @@ use tokio::sync::Notify;
 
 use super::append::Tail;
 use super::config::{Fetch, consumer_config};
+use super::unreadable::{ATTEMPTS, Unreadable, met};
 use super::{Clients, Reports, from_kafka, kafka_partition};
 use crate::LogError;
 use crate::topic::{LogReader, Record, Topic};
@@ -67,7 +68,19 @@ impl Consumers {
         queue.set_nonempty_callback(move || wake.notify_one());
         let clients = Arc::clone(&self.clients);
         let tail = self.clients.tail(topic, partition).cloned();
-        Ok(Box::new(KafkaReader { clients, topic, partition, lane, queue, arrived, tail, assignment, at: from }))
+        Ok(Box::new(KafkaReader {
+            clients,
+            topic,
+            partition,
+            lane,
+            queue,
+            arrived,
+            tail,
+            assignment,
+            at: from,
+            unreadable: 0,
+            met: None,
+        }))
     }
 
     fn free_lane(&self, topic: Topic, partition: PartitionId) -> Result<Arc<Lane>, LogError> {
@@ -132,6 +145,10 @@ struct KafkaReader {
     tail: Option<Arc<Tail>>,
     assignment: TopicPartitionList,
     at: Offset,
+    /// How often the place could not be read.
+    unreadable: u32,
+    /// What cannot be read comes after what was handed out last.
+    met: Option<Unreadable>,
 }
 
 impl KafkaReader {
@@ -140,6 +157,9 @@ impl KafkaReader {
 
     /// What has arrived. Never waits.
     fn take(&mut self) -> Result<Vec<Record>, TakeError> {
+        if let Some(unreadable) = self.met.take() {
+            return Err(TakeError::Unreadable(unreadable));
+        }
         let (mut records, mut bytes) = (Vec::new(), 0);
         while records.len() < Self::RECORDS_AT_ONCE && bytes < Self::BYTES_AT_ONCE {
             match self.queue.poll(Duration::ZERO) {
@@ -160,9 +180,11 @@ impl KafkaReader {
                     bytes += payload.len();
                     records.push(Record { offset, bytes: payload });
                     self.at = offset.next();
+                    self.unreadable = 0;
                 }
                 Some(Err(error)) if !records.is_empty() => {
                     tracing::debug!(%error, "kafka reader; what arrived before is handed out first");
+                    self.met = met(&error);
                     break;
                 }
                 Some(Err(error)) => {
@@ -170,12 +192,30 @@ impl KafkaReader {
                         Some(RDKafkaErrorCode::OffsetOutOfRange | RDKafkaErrorCode::AutoOffsetReset) => {
                             TakeError::OutOfRange
                         }
-                        _ => TakeError::Log(from_kafka(&error)),
+                        _ => match met(&error) {
+                            Some(unreadable) => TakeError::Unreadable(unreadable),
+                            None => TakeError::Log(from_kafka(&error)),
+                        },
                     });
                 }
             }
         }
         Ok(records)
+    }
+
+    /// Reads a place again that could not be read: bytes may have been damaged on their way. When they come like that
+    /// every time, it is the log that is damaged.
+    fn read_again(&mut self, unreadable: &Unreadable) -> Result<(), LogError> {
+        self.unreadable += 1;
+        let (topic, partition, at) = (self.topic, self.partition, self.at);
+        if self.unreadable >= ATTEMPTS {
+            let what = format!("{topic} of partition {partition} cannot be read at offset {at}: {}", unreadable.why);
+            return Err(LogError::Damaged { what });
+        }
+        // After such an error the client may have lost its place.
+        let (name, number) = (self.clients.topic(topic), kafka_partition(partition));
+        let offset = KafkaOffset::Offset(i64::try_from(at.0).unwrap_or(i64::MAX));
+        self.lane.consumer.seek(&name, number, offset, Duration::ZERO).map_err(|error| from_kafka(&error))
     }
 
     /// What this process appended itself, if it goes on from here. The broker sends it as well: that is passed over.
@@ -184,6 +224,7 @@ impl KafkaReader {
         let records = tail.recent.lock().from(self.at.0, u64::MAX, Self::RECORDS_AT_ONCE);
         if let Some(last) = records.last() {
             self.at = last.offset.next();
+            self.unreadable = 0;
         }
         records
     }
@@ -203,6 +244,7 @@ impl KafkaReader {
 
 enum TakeError {
     OutOfRange,
+    Unreadable(Unreadable),
     Log(LogError),
 }
 
@@ -214,6 +256,10 @@ impl LogReader for KafkaReader {
                 let records = match self.take() {
                     Ok(records) => records,
                     Err(TakeError::OutOfRange) => return Err(self.out_of_range().await),
+                    Err(TakeError::Unreadable(unreadable)) => {
+                        self.read_again(&unreadable)?;
+                        Vec::new()
+                    }
                     Err(TakeError::Log(error)) => return Err(error),
                 };
                 let records = if records.is_empty() { self.take_own() } else { records };

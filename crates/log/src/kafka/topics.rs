@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, ConfigEntry, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigEntry, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::types::RDKafkaErrorCode;
 
-use super::{KafkaOptions, REQUEST_TIMEOUT, Replication, from_kafka};
+use super::{ENVELOPE_BYTES, FETCH_BYTES_MAX, KafkaOptions, REQUEST_TIMEOUT, Replication, from_kafka};
 use crate::LogError;
 
 /// Creates topics and reads their settings.
@@ -40,6 +42,28 @@ pub(super) enum Rule {
     AtMost(u64),
     /// For a share between 0 and 1, in thousandths.
     AtMostThousandths(u64),
+    Between(u64, u64),
+    /// One of these; a broker that does not know the setting says nothing of it.
+    OneOf(Vec<String>),
+    /// A record format that has headers. Brokers since 4.0 have no other, and no such setting.
+    FormatWithHeaders,
+}
+
+/// Names of codecs as they stand in `compression.type`, and what librdkafka calls them among its features.
+const CODECS: [(&str, &str); 4] = [("gzip", "gzip"), ("snappy", "snappy"), ("lz4", "lz4"), ("zstd", "zstd")];
+
+/// What `compression.type` may be: what this build can open, whoever compressed it. Where a build lacks a codec, a topic
+/// that has it can be written, and then never be read again.
+fn compression_types(features: &str) -> Vec<String> {
+    let has = |wanted: &str| features.split(',').any(|feature| feature.trim() == wanted);
+    let codecs = CODECS.iter().filter(|(_, feature)| has(feature)).map(|(name, _)| *name);
+    ["producer", "uncompressed"].into_iter().chain(codecs).map(str::to_owned).collect()
+}
+
+/// What the client library was built with.
+fn features() -> String {
+    let native = rdkafka::ClientConfig::new().create_native_config();
+    native.and_then(|native| native.get("builtin.features")).unwrap_or_default()
 }
 
 impl Setting {
@@ -60,22 +84,58 @@ impl Setting {
         Self { name, created: most.to_string(), rule: Rule::AtMost(most) }
     }
 
+    /// How large the records of a topic may be: at least so many bytes, and never more than a client takes at once.
+    pub(super) fn record_bytes(least: usize, created: usize) -> Self {
+        let most = (FETCH_BYTES_MAX - ENVELOPE_BYTES) as u64;
+        let rule = Rule::Between(least as u64, most);
+        Self { name: "max.message.bytes", created: created.to_string(), rule }
+    }
+
+    /// How the broker compresses: in any way that can be read. Said when a topic is created, so that the default of the
+    /// brokers does not matter.
+    pub(super) fn compression(created: &str) -> Self {
+        Self {
+            name: "compression.type",
+            created: created.to_owned(),
+            rule: Rule::OneOf(compression_types(&features())),
+        }
+    }
+
+    /// Not set when a topic is created.
+    pub(super) fn format_with_headers() -> Self {
+        Self { name: "message.format.version", created: String::new(), rule: Rule::FormatWithHeaders }
+    }
+
     /// What is wrong with a value, if something is.
     fn wrong(&self, found: &str) -> Option<String> {
         let (name, number) = (self.name, found.parse::<u64>().ok());
-        let wanted = match self.rule {
+        let wanted = match &self.rule {
             Rule::Exactly if found == self.created => return None,
             Rule::Anything => return None,
-            Rule::AtLeast(least) if number.is_some_and(|found| found >= least) => return None,
-            Rule::AtMost(most) if number.is_some_and(|found| found <= most) => return None,
-            Rule::AtMostThousandths(most) if thousandths(found).is_some_and(|found| found <= most) => return None,
+            Rule::OneOf(_) | Rule::FormatWithHeaders if found.is_empty() => return None,
+            Rule::OneOf(values) if values.iter().any(|value| value == found) => return None,
+            Rule::FormatWithHeaders if has_headers(found) => return None,
+            Rule::Between(least, most) if number.is_some_and(|found| (*least..=*most).contains(&found)) => return None,
+            Rule::AtLeast(least) if number.is_some_and(|found| found >= *least) => return None,
+            Rule::AtMost(most) if number.is_some_and(|found| found <= *most) => return None,
+            Rule::AtMostThousandths(most) if thousandths(found).is_some_and(|found| found <= *most) => return None,
             Rule::Exactly => format!("{:?}", self.created),
             Rule::AtLeast(least) => format!("at least {least}"),
             Rule::AtMost(most) => format!("at most {most}"),
             Rule::AtMostThousandths(most) => format!("at most 0.{most:03}"),
+            Rule::Between(least, most) => format!("at least {least} and at most {most}"),
+            Rule::OneOf(values) => format!("one of {}, which this release can read", values.join(", ")),
+            Rule::FormatWithHeaders => "0.11 or later: older formats have no headers".to_owned(),
         };
         Some(format!("{name} is {found:?} and must be {wanted}"))
     }
+}
+
+/// Whether a format, for example "0.10.2-IV0" or "3.0-IV1", has headers.
+fn has_headers(format: &str) -> bool {
+    let mut numbers = format.split(['.', '-']).map(|part| part.parse::<u32>().unwrap_or_default());
+    let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
+    (major, minor) >= (0, 11)
 }
 
 /// A share as Kafka writes it, rounded up.
@@ -107,8 +167,7 @@ pub(super) async fn check(admin: &Admin, options: &KafkaOptions, specs: &[TopicS
                 }
             },
             (None, None) => {
-                let wrong = "it does not exist, and creating topics is switched off".to_owned();
-                return Err(LogError::WrongSettings { topic: name.clone(), wrong });
+                return Err(LogError::TopicMissing { topic: name.clone() });
             }
         }
         check_settings(admin, spec).await?;
@@ -196,7 +255,7 @@ async fn create(admin: &Admin, spec: &TopicSpec, replication: u16) -> Result<(),
     let count = i32::try_from(*partitions).unwrap_or(i32::MAX);
     let mut new = NewTopic::new(name, count, TopicReplication::Fixed(i32::from(replication)));
     let values: Vec<_> = settings.iter().map(|setting| created_value(setting, replication)).collect();
-    for (setting, value) in settings.iter().zip(&values) {
+    for (setting, value) in settings.iter().zip(&values).filter(|(_, value)| !value.is_empty()) {
         new = new.set(setting.name, value);
     }
     let options = AdminOptions::new().operation_timeout(Some(REQUEST_TIMEOUT));
@@ -215,35 +274,49 @@ async fn create(admin: &Admin, spec: &TopicSpec, replication: u16) -> Result<(),
 
 /// Checks the settings that a topic has now.
 pub(super) async fn check_settings(admin: &Admin, spec: &TopicSpec) -> Result<(), LogError> {
-    let name = &spec.name;
-    let options = AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT));
-    let mut described = Vec::new();
-    // A topic that was created just now is not known everywhere at once.
-    for attempt in 0..20 {
-        let resource = ResourceSpecifier::Topic(name);
-        described = admin.describe_configs([&resource], &options).await.map_err(|error| from_kafka(&error))?;
-        let unknown = match described.first() {
-            Some(Ok(resource)) => resource.entries.is_empty(),
-            Some(Err(code)) => *code == RDKafkaErrorCode::UnknownTopicOrPartition,
-            None => true,
-        };
-        if !unknown || attempt == 19 {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
-    let resource = match described.into_iter().next() {
-        Some(Ok(resource)) => resource,
-        Some(Err(code)) => {
-            return Err(LogError::Unavailable { what: format!("the settings of topic {name} cannot be read: {code}") });
-        }
-        None => return Err(LogError::Unavailable { what: format!("the broker says nothing of topic {name}") }),
-    };
+    let topic = &spec.name;
+    let resource = describe(admin, topic).await?;
     let wrong = wrong_settings(&spec.settings, |setting| resource.get(setting));
     if wrong.is_empty() {
         Ok(())
     } else {
-        Err(LogError::WrongSettings { topic: name.clone(), wrong: wrong.join(", ") })
+        Err(LogError::WrongSettings { topic: topic.clone(), wrong: wrong.join(", ") })
+    }
+}
+
+/// What a setting of a topic is; empty if the broker does not know it.
+pub(super) async fn setting(admin: &Admin, topic: &str, setting: &str) -> Result<String, LogError> {
+    let resource = describe(admin, topic).await?;
+    Ok(resource.get(setting).and_then(|entry| entry.value.clone()).unwrap_or_default())
+}
+
+async fn describe(admin: &Admin, topic: &str) -> Result<ConfigResource, LogError> {
+    let options = AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT));
+    let mut described = Vec::new();
+    let mut known = false;
+    // A topic that was created just now is not known everywhere at once.
+    for _ in 0..20 {
+        let resource = ResourceSpecifier::Topic(topic);
+        described = admin.describe_configs([&resource], &options).await.map_err(|error| from_kafka(&error))?;
+        known = match described.first() {
+            Some(Ok(resource)) => !resource.entries.is_empty(),
+            Some(Err(code)) => *code != RDKafkaErrorCode::UnknownTopicOrPartition,
+            None => false,
+        };
+        if known {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    if !known {
+        return Err(LogError::WrongSettings { topic: topic.to_owned(), wrong: "it does not exist".to_owned() });
+    }
+    match described.into_iter().next() {
+        Some(Ok(resource)) => Ok(resource),
+        Some(Err(code)) => {
+            Err(LogError::Unavailable { what: format!("the settings of topic {topic} cannot be read: {code}") })
+        }
+        None => Err(LogError::Unavailable { what: format!("the broker says nothing of topic {topic}") }),
     }
 }
 
@@ -278,6 +351,17 @@ mod tests {
     }
 
     #[test]
+    fn a_codec_that_a_build_cannot_open_is_refused() {
+        let lacking =
+            Setting { rule: Rule::OneOf(compression_types("gzip,ssl,lz4")), ..Setting::compression("producer") };
+        assert_eq!(["producer", "gzip", "lz4"].map(|codec| lacking.wrong(codec)), [None, None, None]);
+        for codec in ["zstd", "snappy"] {
+            let told = lacking.wrong(codec).expect("it is refused");
+            assert!(told.contains(codec) && told.contains("producer, uncompressed, gzip, lz4"), "{told}");
+        }
+    }
+
+    #[test]
     fn a_setting_is_held_against_its_rule() {
         let ratio = Setting {
             name: "min.cleanable.dirty.ratio",
@@ -289,6 +373,17 @@ mod tests {
             (Setting::at_least("min.insync.replicas", 2), &["2", "3"], &["1", "", "-1"]),
             (Setting::at_most("segment.ms", 1_000), &["1", "1000"], &["1001", "9223372036854775807", "-1", ""]),
             (ratio, &["0.0", "0.01", "0.1"], &["0.11", "0.5", "1.0", "NaN", "-0.1", ""]),
+            (Setting::record_bytes(4 << 20, 5 << 20), &["4194304", "67043328"], &["4194303", "67108864", "-1", ""]),
+            (
+                Setting::compression("producer"),
+                &["producer", "uncompressed", "gzip", "snappy", "lz4", "zstd", ""],
+                &["brotli", "none", "ZSTD"],
+            ),
+            (
+                Setting::format_with_headers(),
+                &["", "0.11.0-IV2", "1.0-IV0", "2.8-IV1", "3.0-IV1"],
+                &["0.10.2-IV0", "0.9.0", "0.8.2"],
+            ),
         ] {
             for value in right {
                 assert_eq!(setting.wrong(value), None, "{} {value}", setting.name);

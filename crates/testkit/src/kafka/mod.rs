@@ -4,7 +4,9 @@
 //! and a Java runtime, a process of its own; else with a Docker daemon, the official image.
 
 mod brokers;
+mod damage;
 mod properties;
+pub mod raw;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,7 @@ use daybook_log::{KafkaLog, KafkaOptions, Replication};
 use tempfile::TempDir;
 
 pub use brokers::Brokers;
+pub use damage::{Damage, damage};
 use properties::Place;
 
 const LOOPBACK: &str = "127.0.0.1";
@@ -179,7 +182,7 @@ impl Broker {
     }
 
     /// Asks its process to end well, as an operator does, and waits for it.
-    fn shut_down(&mut self) -> Result<()> {
+    pub fn shut_down(&mut self) -> Result<()> {
         if let Process::Java(child) = &mut self.process {
             Command::new("kill").args(["-TERM", &child.id().to_string()]).status()?;
             child.wait()?;
