@@ -20,6 +20,17 @@ pub fn shipped_policies(registry: &Registry, development: bool) -> String {
     if development { format!("{shipped}\n{}", platform_processor::DEVELOPMENT_POLICIES) } else { shipped }
 }
 
+/// Whether policies hold one of those that development nodes add, by its `@id`.
+pub fn has_development_policies(policies: &str) -> bool {
+    let mut ids = platform_processor::DEVELOPMENT_POLICIES.lines().filter(|line| line.starts_with("@id("));
+    ids.any(|id| policies.contains(id.trim()))
+}
+
+/// Whether only development nodes take commands of a kind, whatever policies say.
+pub fn is_for_development(domain: &str, kind: &str) -> bool {
+    (domain, kind) == ("platform", platform_processor::ADVANCE_CLOCK)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -37,6 +48,16 @@ mod tests {
             let loaded = daybook_policy::Cedar::new().load(&policies, &registry.shipped_schema());
             assert_eq!(loaded.map(|_| ()), Ok(()));
         }
+    }
+
+    #[test]
+    fn the_policies_of_development_nodes_are_told_from_those_of_production() {
+        let registry = registry();
+        assert!(has_development_policies(&shipped_policies(&registry, true)));
+        assert!(!has_development_policies(&shipped_policies(&registry, false)));
+        let commands = registry.iter().flat_map(|domain| domain.public_kinds.iter().map(|kind| (domain.name, *kind)));
+        let for_development: Vec<_> = commands.filter(|(domain, kind)| is_for_development(domain, kind)).collect();
+        assert_eq!(for_development, [("platform", "AdvanceClock")]);
     }
 
     /// A method without code would answer "unimplemented", code without a method could not be reached.

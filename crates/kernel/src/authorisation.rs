@@ -88,10 +88,44 @@ impl Authorisation {
 /// The answer of a policy set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// Whether it is permitted.
+    /// Whether it is permitted, if a policy that fails counts as absent; see [`Verdict::failures_deny`].
     pub permitted: bool,
     /// The policies that determined the answer, by id, sorted. Empty when nothing permits it.
     pub determining: Vec<String>,
+    /// The policies that failed while they were evaluated, by id, sorted.
+    pub failed: Vec<FailedPolicy>,
+}
+
+/// A policy that failed while it was evaluated: it reads an attribute that is not there, or a number overflowed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FailedPolicy {
+    /// Its id.
+    pub id: String,
+    /// Whether its failure denies the request. Otherwise the policy counts as absent.
+    pub denies: bool,
+}
+
+impl Verdict {
+    /// The answer of a set that permits nothing.
+    pub fn denied() -> Self {
+        Self { permitted: false, determining: Vec::new(), failed: Vec::new() }
+    }
+
+    /// The answer when the failures that deny do: nobody knows whether the policy would have forbidden the request.
+    #[must_use]
+    pub fn failures_deny(self) -> Self {
+        let denying: Vec<_> =
+            self.failed.iter().filter(|failed| failed.denies).map(|failed| failed.id.clone()).collect();
+        if denying.is_empty() {
+            return self;
+        }
+        // What permitted it determines nothing any more; what forbade it does beside the failure.
+        let mut determining = if self.permitted { Vec::new() } else { self.determining };
+        determining.extend(denying);
+        determining.sort();
+        determining.dedup();
+        Self { permitted: false, determining, failed: self.failed }
+    }
 }
 
 /// A mistake in a policy set.
@@ -114,10 +148,16 @@ pub struct NotLoaded(pub Hash);
 
 /// Answers questions under policy sets. Pure: the same set and question always get the same answer.
 pub trait Authority: Send + Sync {
-    /// Checks a set against its schema and keeps it for questions. Returns its name.
+    /// Checks a set against its schema and against the bounds of its size, and keeps it for questions. Returns its name.
     fn load(&self, policies: &str, schema: &str) -> Result<Hash, Vec<PolicyProblem>>;
-    /// Whether a set was given to [`Authority::load`].
+    /// Keeps a set that a decision put in force. It was checked then, and another release may check otherwise; what is in
+    /// force stays in force.
+    fn load_decided(&self, policies: &str, schema: &str) -> Result<Hash, Vec<PolicyProblem>>;
+    /// Whether questions can be asked under a set: it was loaded, and not forgotten since for many others.
     fn is_loaded(&self, set: Hash) -> bool;
+    /// Whether `actor` could be permitted an action on some resource, in some tenant. May say yes of one who never is;
+    /// never no of one who is.
+    fn could_permit(&self, set: Hash, actor: &Actor, namespace: &str, action: &str) -> Result<bool, NotLoaded>;
     /// Whether `actor` may do what is asked in `tenant`.
     fn ask(&self, set: Hash, actor: &Actor, tenant: &TenantId, question: &Authorisation) -> Result<Verdict, NotLoaded>;
 }
@@ -140,6 +180,21 @@ pub fn policy_set_hash(policies: &str, schema: &str) -> Hash {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failure_denies_where_it_is_to_and_is_named() {
+        let verdict = |permitted, determining: &[&str], failed: &[(&str, bool)]| Verdict {
+            permitted,
+            determining: determining.iter().map(ToString::to_string).collect(),
+            failed: failed.iter().map(|(id, denies)| FailedPolicy { id: (*id).to_owned(), denies: *denies }).collect(),
+        };
+        let skipped = verdict(true, &["all"], &[("odd", false)]);
+        assert_eq!(skipped.clone().failures_deny(), skipped);
+        let denied = verdict(true, &["all"], &[("no-hr", true), ("odd", false)]).failures_deny();
+        assert_eq!((denied.permitted, denied.determining), (false, vec!["no-hr".to_owned()]));
+        let forbidden = verdict(false, &["not-mallory"], &[("no-hr", true)]).failures_deny();
+        assert_eq!(forbidden.determining, ["no-hr", "not-mallory"]);
+    }
 
     #[test]
     fn the_name_of_a_set_ignores_line_ends_and_trailing_space() {

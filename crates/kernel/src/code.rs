@@ -106,6 +106,8 @@ error_codes! { "../../../docs/errors/";
     DECIDER_PANICKED: Internal;
     /// Parked: deciding would have read more rows than a decision may.
     DECIDER_OVER_BUDGET: ResourceExhausted;
+    /// Parked: deciding did not come to an end, or ended the process.
+    DECIDER_STOPPED: Internal;
     /// The log has not reached the feature level that this needs.
     FEATURE_LEVEL_TOO_LOW: FailedPrecondition;
     /// The log has reached a feature level that this release does not understand.

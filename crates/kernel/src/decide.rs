@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use daybook_proto::log::v1::{self, decision::Outcome, origin::Source};
-use daybook_proto::system::v1::{DedupRow, Forward, ForwardReply, OutboxRow, ParkedRow, TimerRow};
+use daybook_proto::log::v1::{self, actor::Kind, decision::Outcome, origin::Source};
+use daybook_proto::system::v1::{DedupRow, OutboxRow, ParkedRow};
 use prost::Message;
 
-use crate::authorisation::{Authorisation, Authority};
+use crate::asked_by::{AskedBy, is_firing_of, is_of_another_origin, is_what_was_asked, is_what_was_set};
+use crate::authorisation::{Authorisation, Authority, Verdict};
 use crate::code;
 use crate::domain::{Context, Moment, NotACommand, PolicyInForce};
 use crate::feature_level::FeatureLevel;
@@ -23,8 +24,8 @@ use crate::id::{CommandId, Offset, PartitionId, Position, StreamKey, TenantId};
 use crate::registry::Registry;
 use crate::rejection::{Refusal, Rejection};
 use crate::sabotage::{self, Mistake};
-use crate::state::{Fault, Layered, Metered, Read, WriteSet};
-use crate::system::{self, Effect};
+use crate::state::{Fault, Layered, Metered, Nothing, Read, WriteSet};
+use crate::system;
 use crate::table::{View, ViewMut};
 use crate::time::Timestamp;
 
@@ -116,6 +117,25 @@ impl Decider {
     /// # Errors
     /// Only when the state cannot be read; whatever the bytes are, there is a decision.
     pub fn decide(&self, state: &dyn Read, bytes: &Bytes, place: Place) -> Result<Decided, Fault> {
+        self.decide_or_park(state, bytes, place, None)
+    }
+
+    /// Parks the command without deciding it: what would decide it does not come to an end, or ends the process. All that
+    /// comes before (is it a command, was it decided, does its stream take any) is as ever.
+    ///
+    /// # Errors
+    /// As for [`Decider::decide`].
+    pub fn park(&self, state: &dyn Read, bytes: &Bytes, place: Place, parked: &v1::Parked) -> Result<Decided, Fault> {
+        self.decide_or_park(state, bytes, place, Some(parked))
+    }
+
+    fn decide_or_park(
+        &self,
+        state: &dyn Read,
+        bytes: &Bytes,
+        place: Place,
+        undecidable: Option<&v1::Parked>,
+    ) -> Result<Decided, Fault> {
         let command_hash = Hash::of(bytes);
         let Ok(command) = v1::CommandRecord::decode(bytes.clone()) else {
             return self.settle(state, place, malformed(command_hash, "its bytes are no command record"));
@@ -135,7 +155,6 @@ impl Decider {
             let what = "its domain, kind, actor and origin are longer than any that a node writes";
             return self.settle(state, place, malformed(command_hash, what));
         }
-        let determining = RefCell::new(BTreeSet::new());
         let set = governance::active_policy(state)?;
         let mut decision = v1::Decision {
             command_id: Bytes::copy_from_slice(id.as_bytes()),
@@ -146,8 +165,10 @@ impl Decider {
             command_hash: command_hash.to_bytes(),
             fingerprint: fingerprint(&command),
             actor_id: actor.id.clone(),
+            actor_kind: if is_accountable(state)? { actor.kind } else { Kind::Unspecified.into() },
             policy_set_hash: set.map(Hash::to_bytes).unwrap_or_default(),
             determining_policies: Vec::new(),
+            failed_policies: Vec::new(),
             decider_version: self.registry.get(&command.domain).map_or(0, |domain| domain.decider_version),
             origin: command.origin.clone(),
             outcome: None,
@@ -171,36 +192,15 @@ impl Decider {
             return self.settle(state, place, decision);
         }
 
-        // The text of a set that is in force here stands in the state; the authority may not have seen it yet.
-        if let Some(set) = set {
-            self.load_policy_set(state, set)?;
+        if let Some(parked) = undecidable {
+            decision.outcome = Some(Outcome::Parked(parked.clone()));
+            return self.settle(state, place, decision);
         }
-        if asked_by != AskedBy::Caller {
-            determining.borrow_mut().insert(INTERNAL_POLICY.to_owned());
-        }
-        let position = Position { partition: place.partition, offset: place.command };
-        let policy = PolicyInForce { authority: &*self.authority, set, determining: &determining };
-        let metered = Metered::new(state, ROWS_READ_MAX);
-        let ctx = Context::new(place.now, position, self.partitions, &tenant, actor, id, policy, &metered);
-        let decided = catch_unwind(AssertUnwindSafe(|| {
-            let Some(domain) = self.registry.get(&command.domain) else { return Err(NotACommand::UnknownKind) };
-            domain.decide(&metered, &command.kind, command.payload.clone(), &ctx)
-        }));
-        let parked =
-            |code: code::Code, reason: String| Outcome::Parked(v1::Parked { code: code.name.to_owned(), reason });
-        decision.outcome = Some(match decided {
-            Ok(Ok(Ok(events))) => Outcome::Accepted(v1::Accepted { events }),
-            Ok(Ok(Err(Refusal::Rejected(rejection)))) => Outcome::Rejected(rejection.to_proto()),
-            Ok(Ok(Err(Refusal::Fault(Fault::OverBudget(limit))))) => {
-                parked(code::DECIDER_OVER_BUDGET, format!("deciding would have read more than {limit} rows"))
-            }
-            Ok(Ok(Err(Refusal::Fault(fault)))) => return Err(fault),
-            Ok(Err(NotACommand::Invalid(violations))) => Outcome::Rejected(Rejection::from(violations).to_proto()),
-            Ok(Err(NotACommand::UnknownKind)) => Outcome::Rejected(unknown_kind(&command).to_proto()),
-            Ok(Err(NotACommand::Undecodable(reason))) => parked(code::UNDECODABLE_COMMAND, reason),
-            Err(panic) => parked(code::DECIDER_PANICKED, panic_text(&*panic)),
-        });
-        decision.determining_policies = determining.into_inner().into_iter().collect();
+        let asked = Asked { command: &command, id, tenant: &tenant, actor, asked_by, set, place };
+        let answer = self.ask_domain(state, asked)?;
+        decision.outcome = Some(answer.outcome);
+        decision.determining_policies = answer.determining;
+        decision.failed_policies = answer.failed;
         if decision.encoded_len() > DECISION_BYTES_MAX {
             let message = format!(
                 "the decision would hold more than {DECISION_BYTES_MAX} bytes; nothing was done; ask for less at once"
@@ -210,9 +210,90 @@ impl Decider {
         match catch_unwind(AssertUnwindSafe(|| self.fold(state, &decision, place))) {
             Ok(writes) => Ok(Decided { writes: writes?, decision }),
             Err(panic) => {
-                decision.outcome = Some(parked(code::DECIDER_PANICKED, panic_text(&*panic)));
+                decision.outcome = Some(parked_outcome(code::DECIDER_PANICKED, panic_text(&*panic)));
                 self.settle(state, place, decision)
             }
+        }
+    }
+
+    /// Has the domain answer a command.
+    fn ask_domain(&self, state: &dyn Read, asked: Asked<'_>) -> Result<Answer, Fault> {
+        let Asked { command, id, tenant, actor, asked_by, set, place } = asked;
+        // The same command in the same state gets the same decision from every release: the level is a part of the state.
+        let is_accountable = is_accountable(state)?;
+        let (determining, failed) = (RefCell::new(BTreeSet::new()), RefCell::new(BTreeSet::new()));
+        // The text of a set that is in force here stands in the state; the authority may not have seen it yet.
+        if let Some(set) = set {
+            self.load_policy_set(state, set)?;
+        }
+        if asked_by != AskedBy::Caller {
+            determining.borrow_mut().insert(INTERNAL_POLICY.to_owned());
+        }
+        let position = Position { partition: place.partition, offset: place.command };
+        let policy = PolicyInForce {
+            authority: &*self.authority,
+            set,
+            determining: &determining,
+            failed: &failed,
+            failures_deny: is_accountable,
+        };
+        let metered = Metered::new(state, ROWS_READ_MAX);
+        let ctx = Context::new(place.now, position, self.partitions, tenant, actor, id, policy, &metered);
+        let decided = catch_unwind(AssertUnwindSafe(|| {
+            let Some(domain) = self.registry.get(&command.domain) else { return Err(NotACommand::UnknownKind) };
+            domain.decide(&metered, &command.kind, command.payload.clone(), &ctx)
+        }));
+        let outcome = match decided {
+            Ok(Ok(Ok(events))) => Outcome::Accepted(v1::Accepted { events }),
+            Ok(Ok(Err(Refusal::Rejected(rejection)))) => Outcome::Rejected(rejection.to_proto()),
+            Ok(Ok(Err(Refusal::Fault(Fault::OverBudget(limit))))) => {
+                parked_outcome(code::DECIDER_OVER_BUDGET, format!("deciding would have read more than {limit} rows"))
+            }
+            Ok(Ok(Err(Refusal::Fault(fault)))) => return Err(fault),
+            Ok(Err(NotACommand::Invalid(violations))) => Outcome::Rejected(Rejection::from(violations).to_proto()),
+            Ok(Err(NotACommand::UnknownKind)) => Outcome::Rejected(unknown_kind(command).to_proto()),
+            Ok(Err(NotACommand::Undecodable(reason))) => parked_outcome(code::UNDECODABLE_COMMAND, reason),
+            Err(panic) => parked_outcome(code::DECIDER_PANICKED, panic_text(&*panic)),
+        };
+        let failed = if is_accountable { failed.into_inner() } else { BTreeSet::new() };
+        Ok(Answer {
+            outcome,
+            determining: determining.into_inner().into_iter().collect(),
+            failed: failed.into_iter().collect(),
+        })
+    }
+
+    /// What would be said of a caller's command whose content is not sealed yet: whether it may be asked for at all, by
+    /// this caller, here and now. A door asks this before it makes keys and writes anything down. `None` is no promise:
+    /// the decision alone counts.
+    ///
+    /// # Errors
+    /// Only when the state cannot be read.
+    pub fn rehearse(
+        &self,
+        state: &dyn Read,
+        command: &v1::CommandRecord,
+        place: Place,
+    ) -> Result<Option<v1::Rejected>, Fault> {
+        let parsed = (
+            CommandId::from_slice(&command.command_id),
+            TenantId::parse(&command.tenant_id),
+            StreamKey::parse(&command.stream_key),
+            &command.actor,
+        );
+        let (Ok(id), Ok(tenant), Ok(stream_key), Some(actor)) = parsed else { return Ok(None) };
+        // Sent again, it gets the answer that it got.
+        if system::Tables::from(View::new(state, &tenant)).dedup().contains((id.as_bytes(),))? {
+            return Ok(None);
+        }
+        let (asked_by, set) = (AskedBy::of(command, actor), governance::active_policy(state)?);
+        if let Some(rejection) = self.refused_before_domain(state, command, &tenant, &stream_key, asked_by, set)? {
+            return Ok(Some(rejection.to_proto()));
+        }
+        let asked = Asked { command, id, tenant: &tenant, actor, asked_by, set, place };
+        match self.ask_domain(state, asked)?.outcome {
+            Outcome::Rejected(rejected) if does_not_depend_on_content(&rejected.code) => Ok(Some(rejected)),
+            _ => Ok(None),
         }
     }
 
@@ -223,10 +304,10 @@ impl Decider {
         }
         let missing = || Fault::Damaged(format!("the text of policy set {set}, in force here, is missing"));
         let text = governance::policy_text(state, &set)?.ok_or_else(missing)?;
-        let loaded = self.authority.load(&text.policies, &text.schema);
+        let loaded = self.authority.load_decided(&text.policies, &text.schema);
         let loaded = loaded.map_err(|problems| {
             let first = problems.first().map(|problem| problem.message.clone()).unwrap_or_default();
-            Fault::Damaged(format!("policy set {set}, in force here, does not validate any more: {first}"))
+            Fault::Damaged(format!("policy set {set}, in force here, cannot be read any more: {first}"))
         })?;
         if loaded == set { Ok(()) } else { Err(Fault::Damaged(format!("the text of policy set {set} is not its own"))) }
     }
@@ -288,6 +369,40 @@ impl Decider {
             Some(_) => {}
         }
         parked(state, tenant, stream_key)
+    }
+
+    /// What the stream that sent a command to another one learns of its decision.
+    ///
+    /// # Errors
+    /// When the recorded events cannot be read: a newer release wrote them.
+    pub fn forward_outcome(
+        &self,
+        place: Place,
+        decision: v1::Decision,
+        correlation: Bytes,
+    ) -> Result<v1::ForwardOutcome, Fault> {
+        let mut outcome = v1::ForwardOutcome {
+            correlation,
+            partition: place.partition.0,
+            offset: place.command.0,
+            ..Default::default()
+        };
+        match decision.outcome {
+            Some(Outcome::Accepted(accepted)) => {
+                outcome.accepted = true;
+                let Some(domain) = self.registry.get(&decision.domain) else { return Ok(outcome) };
+                // From the events alone: the state of the other partition may lie on another node.
+                let tenant = TenantId::parse(&decision.tenant_id);
+                let tenant = tenant.map_err(|error| Fault::Damaged(error.to_string()))?;
+                outcome.response = domain.respond(&Nothing, &tenant, &decision.kind, &accepted.events)?.into();
+            }
+            Some(Outcome::Rejected(rejected)) => (outcome.code, outcome.message) = (rejected.code, rejected.message),
+            Some(Outcome::Parked(parked)) => (outcome.code, outcome.message) = (parked.code, parked.reason),
+            Some(Outcome::Duplicate(_)) | None => {
+                return Err(Fault::Damaged("a forwarded command has no decision of its own".to_owned()));
+            }
+        }
+        Ok(outcome)
     }
 
     /// The decision with what it changes.
@@ -380,6 +495,7 @@ impl Decider {
                 event_index: u32::try_from(event_index).unwrap_or(u32::MAX),
                 tenant,
                 actor_id: &decision.actor_id,
+                actor_kind: actor_kind(decision),
                 command_hash,
             };
             for effect in domain.fold(state, writes, event, &moment)? {
@@ -437,66 +553,28 @@ fn parked(state: &dyn Read, tenant: &TenantId, stream_key: &StreamKey) -> Result
     Ok(Some(Rejection::new(code::STREAM_PARKED, message).with("parked_code", row.code)))
 }
 
-/// On whose behalf a command stands on the log.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum AskedBy<'a> {
-    /// Somebody at a door.
-    Caller,
-    /// A timer of this stream.
-    Timer(&'a v1::TimerOrigin),
-    /// An effect of this partition.
-    Effect(&'a v1::EffectOrigin),
-    /// Another stream, by an effect of its own.
-    Stream,
+/// A command for a domain to answer.
+struct Asked<'a> {
+    command: &'a v1::CommandRecord,
+    id: CommandId,
+    tenant: &'a TenantId,
+    actor: &'a v1::Actor,
+    asked_by: AskedBy<'a>,
+    set: Option<Hash>,
+    place: Place,
 }
 
-/// Whether a timer that is set is the one that fired.
-fn is_firing_of(fired: &v1::TimerOrigin, set: &TimerRow) -> bool {
-    let due = fired.due_at.as_ref().and_then(|due| Timestamp::from_proto(due).ok());
-    due == Some(Timestamp::from_micros(set.due_us)) && fired.set_at == set.set_at
+/// What a domain answers, and by which policies.
+struct Answer {
+    outcome: Outcome,
+    determining: Vec<String>,
+    /// Policies that failed while they were evaluated.
+    failed: Vec<String>,
 }
 
-/// Whether a command is the one that a timer was set with. Whoever can write to the topic can name a timer.
-fn is_what_was_set(command: &v1::CommandRecord, set: &TimerRow) -> bool {
-    let carried = (&command.stream_key, &command.domain, &command.kind, &command.payload);
-    carried == (&set.stream_key, &set.domain, &set.kind, &set.payload)
-}
-
-/// Whether a command brings the outcome of the effect that was asked for.
-fn is_what_was_asked(command: &v1::CommandRecord, asked: &OutboxRow) -> bool {
-    let brought = (&command.tenant_id, &command.stream_key, &command.domain, &command.kind);
-    if brought != (&asked.tenant_id, &asked.stream_key, &asked.domain, &asked.reply_kind) {
-        return false;
-    }
-    if asked.effect != Effect::FORWARD {
-        return true;
-    }
-    // What cannot be read is for whoever decides it to say.
-    let (Ok(forward), Ok(reply)) =
-        (Forward::decode(asked.payload.clone()), ForwardReply::decode(command.payload.clone()))
-    else {
-        return true;
-    };
-    reply.outcome.is_none_or(|outcome| outcome.correlation == forward.correlation)
-}
-
-/// Whether a command was refused because it names a timer or an effect that it does not come from.
-fn is_of_another_origin(outcome: &Outcome) -> bool {
-    let Outcome::Rejected(rejected) = outcome else { return false };
-    [code::TIMER_REPLACED.name, code::EFFECT_ALREADY_RECORDED.name].contains(&rejected.code.as_str())
-}
-
-impl<'a> AskedBy<'a> {
-    fn of(command: &'a v1::CommandRecord, actor: &v1::Actor) -> Self {
-        if actor.kind() != v1::actor::Kind::System {
-            return Self::Caller;
-        }
-        match command.origin.as_ref().and_then(|origin| origin.source.as_ref()) {
-            Some(Source::Timer(timer)) => Self::Timer(timer),
-            Some(Source::Effect(effect)) => Self::Effect(effect),
-            None => Self::Stream,
-        }
-    }
+/// Whether decisions say what kind of principal asked and which policies failed.
+fn is_accountable(state: &dyn Read) -> Result<bool, Fault> {
+    Ok(governance::feature_level(state)? >= FeatureLevel::ACCOUNTABLE_DECISIONS)
 }
 
 /// The first 16 bytes of the hash of who asks for what: tells a retry from a reused id. What differs between two sends of
@@ -530,15 +608,63 @@ fn unknown_kind(command: &v1::CommandRecord) -> Rejection {
     Rejection::new(code::UNKNOWN_KIND, message)
 }
 
+/// What kind of principal asked for what was decided. A release that did not record it recorded the origin of what
+/// Daybook asked itself.
+pub fn actor_kind(decision: &v1::Decision) -> Kind {
+    match decision.actor_kind() {
+        Kind::Unspecified if decision.origin.is_some() => Kind::System,
+        kind => kind,
+    }
+}
+
 /// The rejection of what no policy permits.
 pub fn denied(actor: &v1::Actor, question: &Authorisation) -> Rejection {
-    let roles = if actor.roles.is_empty() { "no role".to_owned() } else { actor.roles.join(", ") };
+    denied_by(actor, question, &Verdict::denied())
+}
+
+/// The same, where it may be a policy that failed which denies.
+pub fn denied_by(actor: &v1::Actor, question: &Authorisation, verdict: &Verdict) -> Rejection {
+    let failed: Vec<_> =
+        verdict.failed.iter().filter(|failed| failed.denies).map(|failed| failed.id.as_str()).collect();
+    if failed.is_empty() {
+        return denied_action(actor, question.namespace, question.action);
+    }
+    let action = format!("{}::{}", question.namespace, question.action);
     let message = format!(
-        "the policy set in force does not permit {} ({roles}) the action {}::{}; nothing was done; ask for the role \
-         that may, or for a policy",
-        actor.id, question.namespace, question.action
+        "a policy of the set in force failed while it was evaluated ({}), and its failure denies {} ({}) the action \
+         {action}; nothing was done; correct the policy",
+        failed.join(", "),
+        actor.id,
+        roles(actor)
     );
-    Rejection::new(code::POLICY_DENIED, message).with("action", format!("{}::{}", question.namespace, question.action))
+    let rejection = Rejection::new(code::POLICY_DENIED, message).with("action", action);
+    rejection.with("failed_policies", failed.join(","))
+}
+
+/// The same for an action whatever it is done to.
+pub fn denied_action(actor: &v1::Actor, namespace: &str, action: &str) -> Rejection {
+    let action = format!("{namespace}::{action}");
+    let message = format!(
+        "the policy set in force does not permit {} ({}) the action {action}; nothing was done; ask for the role that \
+         may, or for a policy",
+        actor.id,
+        roles(actor)
+    );
+    Rejection::new(code::POLICY_DENIED, message).with("action", action)
+}
+
+fn roles(actor: &v1::Actor) -> String {
+    if actor.roles.is_empty() { "no role".to_owned() } else { actor.roles.join(", ") }
+}
+
+fn parked_outcome(code: code::Code, reason: String) -> Outcome {
+    Outcome::Parked(v1::Parked { code: code.name.to_owned(), reason })
+}
+
+/// Whether a rejection says nothing of what a command holds.
+fn does_not_depend_on_content(rejected: &str) -> bool {
+    let codes = [code::POLICY_DENIED, code::TENANT_NOT_IN_TOKEN, code::FEATURE_LEVEL_TOO_LOW];
+    codes.iter().any(|code| code.name == rejected)
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {

@@ -29,6 +29,15 @@ use crate::system::Effect;
 use crate::table::{View, ViewMut};
 use crate::time::Timestamp;
 
+/// The actor of a command that one stream sends to another is this, the sending tenant, `/` and its stream key.
+const STREAM_ACTOR: &str = "stream/";
+
+/// The actor of commands that the stream `stream_key` of `tenant` sends to other streams.
+pub fn stream_actor(tenant: &str, stream_key: &str) -> v1::Actor {
+    let id = format!("{STREAM_ACTOR}{tenant}/{stream_key}");
+    v1::Actor { kind: v1::actor::Kind::System.into(), id, ..Default::default() }
+}
+
 /// What a processor may know beside its tables and the command.
 pub struct Context<'a> {
     /// The log's time. Never goes back in a partition, and is recorded.
@@ -56,6 +65,10 @@ pub struct PolicyInForce<'a> {
     pub set: Option<Hash>,
     /// Collects the policies that determined answers.
     pub determining: &'a RefCell<BTreeSet<String>>,
+    /// Collects the policies that failed while they were evaluated.
+    pub failed: &'a RefCell<BTreeSet<String>>,
+    /// Whether a policy that fails denies, which depends on the feature level that the log has reached.
+    pub failures_deny: bool,
 }
 
 impl<'a> Context<'a> {
@@ -74,10 +87,21 @@ impl<'a> Context<'a> {
         Self { now, position, partitions, tenant, actor, command_id, policy, state }
     }
 
+    /// The feature level that the log has reached.
+    pub fn feature_level(&self) -> Result<FeatureLevel, Fault> {
+        governance::feature_level(self.state)
+    }
+
+    /// The tenant whose stream sent this command to another stream. `None` for commands of callers, timers and effects.
+    pub fn sending_tenant(&self) -> Option<&str> {
+        let is_system = self.actor.kind() == v1::actor::Kind::System;
+        self.actor.id.strip_prefix(STREAM_ACTOR).filter(|_| is_system)?.split('/').next()
+    }
+
     /// Refuses what needs a feature level that the log has not reached: a node that does not understand it may still
     /// take part.
     pub fn requires(&self, needed: FeatureLevel) -> Result<(), Refusal> {
-        let reached = governance::feature_level(self.state)?;
+        let reached = self.feature_level()?;
         if reached >= needed {
             return Ok(());
         }
@@ -91,21 +115,40 @@ impl<'a> Context<'a> {
     /// Whether the policy set in force permits the actor something. What determined the answer is recorded with the
     /// decision.
     pub fn permits(&self, question: &Authorisation) -> Result<bool, Fault> {
-        let Some(set) = self.policy.set else { return Ok(false) };
-        let verdict = self.ask(set, self.actor, question)?;
-        self.policy.determining.borrow_mut().extend(verdict.determining);
-        Ok(verdict.permitted)
+        Ok(self.verdict(question)?.permitted)
     }
 
-    /// What another policy set would say. Not recorded.
+    /// What the policy set in force says of the actor and a question. Recorded with the decision.
+    pub fn verdict(&self, question: &Authorisation) -> Result<Verdict, Fault> {
+        let Some(set) = self.policy.set else { return Ok(Verdict::denied()) };
+        let verdict = self.ask(set, self.actor, question)?;
+        self.policy.determining.borrow_mut().extend(verdict.determining.iter().cloned());
+        self.policy.failed.borrow_mut().extend(verdict.failed.iter().map(|failed| failed.id.clone()));
+        Ok(verdict)
+    }
+
+    /// What a policy set would say of an actor. Not recorded.
     pub fn ask(&self, set: Hash, actor: &v1::Actor, question: &Authorisation) -> Result<Verdict, Fault> {
         let verdict = self.policy.authority.ask(set, actor, self.tenant, question);
-        verdict.map_err(|error| Fault::Damaged(error.to_string()))
+        let verdict = verdict.map_err(|error| Fault::Damaged(error.to_string()))?;
+        // Where failures do not deny, nothing is said of them: the decision is what an older release would have recorded.
+        let unaware = |verdict| Verdict { failed: Vec::new(), ..verdict };
+        Ok(if self.policy.failures_deny { verdict.failures_deny() } else { unaware(verdict) })
     }
 
-    /// Checks a policy set.
+    /// The policy set in force; `None` on a new log.
+    pub fn policy_set_in_force(&self) -> Option<Hash> {
+        self.policy.set
+    }
+
+    /// Checks a policy set, and makes it ready for questions.
     pub fn load_policy_set(&self, policies: &str, schema: &str) -> Result<Hash, Vec<PolicyProblem>> {
         self.policy.authority.load(policies, schema)
+    }
+
+    /// Makes a policy set ready for questions that was checked when it was published.
+    pub fn load_decided_policy_set(&self, policies: &str, schema: &str) -> Result<Hash, Vec<PolicyProblem>> {
+        self.policy.authority.load_decided(policies, schema)
     }
 
     /// An id that no other command makes: prefix, partition and offset.
@@ -127,6 +170,8 @@ pub struct Moment<'a> {
     pub tenant: &'a TenantId,
     /// Who asked.
     pub actor_id: &'a str,
+    /// What kind of principal asked. Unspecified where an older release decided, which did not record it.
+    pub actor_kind: v1::actor::Kind,
     /// Hash of the command record.
     pub command_hash: Hash,
 }
@@ -244,6 +289,8 @@ pub trait Domain: Sized + 'static {
     /// Its gRPC service, for example `daybook.legal_hold.v1.LegalHoldService`. A method that is no query is the
     /// command of that name.
     const SERVICE: &'static str;
+    /// Namespace of its actions in policies, for example `LegalHold`. A method's action has the method's name.
+    const POLICY_NAMESPACE: &'static str;
     /// Version of its deciding code, recorded with each decision. Raised when the same command in the same state may
     /// get another answer than before.
     const DECIDER_VERSION: u32;
@@ -264,6 +311,13 @@ pub trait Domain: Sized + 'static {
     /// What an event asks to be done in the world. Pure.
     fn effects(event: &<Self::Projection as Projection>::Event, moment: &Moment<'_>) -> Vec<Effect>;
 
+    /// The command that destroys keys of content that was sealed and then not registered, if the domain seals any: its
+    /// kind and payload.
+    fn discard_keys(key_ids: &[String]) -> Option<(&'static str, Vec<u8>)> {
+        let _ = key_ids;
+        None
+    }
+
     /// Its queries.
     fn queries() -> Vec<crate::registry::QueryEntry>;
 }
@@ -281,6 +335,8 @@ pub struct Asked<'a> {
     pub partitions: u32,
     /// The next command to be decided: the state is the one before it.
     pub next_command: Offset,
+    /// Whether the caller is permitted what [`Query::reveals`] asks.
+    pub reveals: bool,
 }
 
 /// A question to a domain's tables. One function each in `projections/<domain>/src/queries.rs`.
@@ -299,6 +355,11 @@ pub trait Query: 'static {
 
     /// What the policy set in force is asked.
     fn authorisation(request: &Self::Request) -> Authorisation;
+
+    /// What it is asked in addition, where a part of the answer is only for those who are permitted this as well.
+    fn reveals(_: &Self::Request) -> Option<Authorisation> {
+        None
+    }
 
     /// Answers.
     fn answer(

@@ -13,6 +13,7 @@
 //! | 0 | | a log that was made before there were levels |
 //! | 1 | 0.1.0 | every kind of command and event of 0.1.0 |
 //! | 2 | 0.1.0 | product analytics |
+//! | 3 | 0.1.0 | holds over several tenants that each tenant confirms; retention in calendar time; decisions that name the actor's kind and the policies that failed; a policy that fails denies |
 
 use std::fmt;
 
@@ -24,7 +25,12 @@ pub struct FeatureLevel(pub u32);
 
 impl FeatureLevel {
     /// The newest level that this release understands.
-    pub const NEWEST: Self = Self(2);
+    pub const NEWEST: Self = Self(3);
+
+    /// From here on decisions say what kind of principal asked and which policies failed, and a policy that fails denies.
+    pub const ACCOUNTABLE_DECISIONS: Self = Self(3);
+    /// Holds over several tenants whose state each tenant confirms, and periods in calendar time.
+    pub const CONFIRMED_HOLDS: Self = Self(3);
 
     /// Whether a release that understands up to this level may go on where the log has reached `reached`.
     ///

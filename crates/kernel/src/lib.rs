@@ -6,13 +6,14 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | [`id`], [`time`], [`hash`], [`partitioning`] | names of things, and from stream key to partition |
+//! | [`id`], [`time`], [`calendar`], [`hash`], [`partitioning`] | names of things, time, and from stream key to partition |
 //! | [`record`], [`chain`] | decision records and the rule by which they count |
 //! | [`key`], [`state`], [`table`] | ordered bytes, overlays, typed tables of one tenant |
 //! | [`domain`], [`registry`] | what a domain is, and the domains of a node |
 //! | [`authorisation`] | questions to a policy set |
 //! | [`decide`], [`apply`] | the functions that the loop, followers and replay share |
 //! | [`system`], [`governance`] | what the loop keeps, what is asked of every command |
+//! | [`alarm`] | what a domain wants an operator to see |
 //! | [`feature_level`] | what every node of a log must understand |
 //! | [`code`], [`rejection`], [`fields`] | error codes with their pages, reasons, checking fields |
 //!
@@ -24,8 +25,11 @@
 //! assert!(head.offer(Offset(0), "not a record".into()).is_err(), "dropped: it does not name the head");
 //! ```
 
+pub mod alarm;
 pub mod apply;
+mod asked_by;
 pub mod authorisation;
+pub mod calendar;
 pub mod chain;
 pub mod code;
 pub mod decide;

@@ -17,6 +17,8 @@ use crate::table::{View, ViewMut};
 
 type DecideFn = fn(&dyn Read, &str, Bytes, &Context<'_>) -> Result<Result<Vec<v1::Event>, Refusal>, NotACommand>;
 type FoldFn = fn(&dyn Read, &mut WriteSet, &v1::Event, &Moment<'_>) -> Result<Vec<Effect>, Fault>;
+/// The kind and payload of a command that destroys keys, by their names.
+type DiscardKeysFn = fn(&[String]) -> Option<(&'static str, Vec<u8>)>;
 type RespondFn = fn(&dyn Read, &TenantId, &str, &[v1::Event]) -> Result<Vec<u8>, Fault>;
 
 /// The part of the Cedar schema that says who may ask.
@@ -28,6 +30,8 @@ pub struct DomainEntry {
     pub name: &'static str,
     /// [`Domain::SERVICE`].
     pub service: &'static str,
+    /// [`Domain::POLICY_NAMESPACE`].
+    pub policy_namespace: &'static str,
     /// [`Domain::DECIDER_VERSION`].
     pub decider_version: u32,
     /// [`Domain::CEDAR_SCHEMA`].
@@ -44,6 +48,8 @@ pub struct DomainEntry {
     pub public_kinds: Vec<&'static str>,
     /// Its queries.
     pub queries: Vec<QueryEntry>,
+    /// [`Domain::discard_keys`].
+    pub discard_keys: DiscardKeysFn,
     stream_key: fn(&TenantId, &str, Bytes, u32) -> Result<StreamKey, NotACommand>,
     is_internal: fn(&str) -> Option<bool>,
     decide: DecideFn,
@@ -56,6 +62,7 @@ impl DomainEntry {
         Self {
             name: D::NAME,
             service: D::SERVICE,
+            policy_namespace: D::POLICY_NAMESPACE,
             decider_version: D::DECIDER_VERSION,
             cedar_schema: D::CEDAR_SCHEMA,
             cedar_policies: D::CEDAR_POLICIES,
@@ -64,6 +71,7 @@ impl DomainEntry {
             projection_version: D::Projection::VERSION,
             public_kinds: D::Command::public_kinds(),
             queries: D::queries(),
+            discard_keys: D::discard_keys,
             stream_key: |tenant, kind, payload, partitions| {
                 D::Command::decode(kind, payload).map(|command| D::stream_key(tenant, &command, partitions))
             },
@@ -133,10 +141,11 @@ fn decide<D: Domain>(
     let command = D::Command::decode(kind, payload)?;
     let tables = <D::Projection as Projection>::Tables::from(View::new(state, ctx.tenant));
     let decided = || -> Result<Vec<v1::Event>, Refusal> {
-        if let Some(question) = command.authorisation(&tables, ctx)?
-            && !ctx.permits(&question)?
-        {
-            return Err(crate::decide::denied(ctx.actor, &question).into());
+        if let Some(question) = command.authorisation(&tables, ctx)? {
+            let verdict = ctx.verdict(&question)?;
+            if !verdict.permitted {
+                return Err(crate::decide::denied_by(ctx.actor, &question, &verdict).into());
+            }
         }
         let events = command.decide(&tables, ctx)?;
         Ok(events.iter().map(EventSet::encode).collect())
@@ -164,6 +173,7 @@ fn respond<D: Domain>(state: &dyn Read, tenant: &TenantId, kind: &str, events: &
 
 type StreamFn = fn(&TenantId, Bytes) -> Result<StreamKey, prost::DecodeError>;
 type AuthoriseFn = fn(Bytes) -> Result<Authorisation, prost::DecodeError>;
+type RevealsFn = fn(Bytes) -> Result<Option<Authorisation>, prost::DecodeError>;
 /// How a query is answered.
 pub type AnswerFn = fn(&dyn Read, Bytes, &Asked<'_>) -> Result<Vec<u8>, Refusal>;
 
@@ -175,6 +185,8 @@ pub struct QueryEntry {
     pub stream_key: StreamFn,
     /// What the policy set in force is asked.
     pub authorisation: AuthoriseFn,
+    /// What it is asked in addition, for a part of the answer.
+    pub reveals: RevealsFn,
     /// The encoded response, without its position.
     pub answer: AnswerFn,
 }
@@ -186,6 +198,7 @@ impl QueryEntry {
             method: Q::METHOD,
             stream_key: |tenant, request| Ok(Q::stream_key(tenant, &Q::Request::decode(request)?)),
             authorisation: |request| Ok(Q::authorisation(&Q::Request::decode(request)?)),
+            reveals: |request| Ok(Q::reveals(&Q::Request::decode(request)?)),
             answer: |state, request, asked| {
                 let request = Q::Request::decode(request)
                     .map_err(|error| Refusal::from(Rejection::new(crate::code::INVALID_ARGUMENT, error.to_string())))?;

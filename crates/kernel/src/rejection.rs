@@ -133,6 +133,14 @@ impl Violations {
         }
     }
 
+    /// The same, inside a field.
+    #[must_use]
+    pub fn inside(self, field: &str) -> Self {
+        let mut violations = Self::default();
+        violations.add_all(field, self);
+        violations
+    }
+
     /// Whether nothing is wrong.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use daybook_proto::system::v1::{DedupRow, Mark, OutboxRow, ParkedRow, TimerRow};
+use daybook_proto::system::v1::{AlarmRow, DedupRow, Mark, OutboxRow, ParkedRow, TimerRow};
 use prost::Message;
 
 use crate::domain::Moment;
@@ -25,6 +25,8 @@ crate::tables! {
     outbox: 4, (u64, u32) => OutboxRow;
     /// Parked stream keys by tenant and key.
     parked: 5, (String, String) => ParkedRow;
+    /// Alarms by tenant, domain and id. See [`crate::alarm`].
+    alarm_rows: 6, (String, String, String) => AlarmRow;
 }
 
 /// A tenant's timers, to be set and cancelled by its projections. A timer that comes due is appended to the log as a
@@ -150,13 +152,28 @@ pub fn open_effects(state: &dyn Read, after: Option<(Offset, u32)>, limit: usize
     rows.map(|row| row.map(|((offset, index), row)| ((Offset(offset), index), row))).collect()
 }
 
-/// How many stream keys are parked, effects open and timers set; each counted up to `limit`.
-pub fn counts(state: &dyn Read, limit: usize) -> Result<(u64, u64, u64), Fault> {
+/// How much of each there is, counted up to a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Parked stream keys.
+    pub parked: u64,
+    /// Effects that are asked for and not done.
+    pub effects: u64,
+    /// Timers that are set.
+    pub timers: u64,
+    /// Alarms that are raised.
+    pub alarms: u64,
+}
+
+/// What waits in a partition; each counted up to `limit`.
+pub fn counts(state: &dyn Read, limit: usize) -> Counts {
     let tables = Tables::from(View::new(state, TenantId::partition()));
-    let parked = tables.parked().scan(All).take(limit).count();
-    let effects = tables.outbox().scan(All).take(limit).count();
-    let timers = tables.timers_due().scan(All).take(limit).count();
-    Ok((parked as u64, effects as u64, timers as u64))
+    Counts {
+        parked: tables.parked().scan(All).take(limit).count() as u64,
+        effects: tables.outbox().scan(All).take(limit).count() as u64,
+        timers: tables.timers_due().scan(All).take(limit).count() as u64,
+        alarms: tables.alarm_rows().scan(All).take(limit).count() as u64,
+    }
 }
 
 /// Which of the loop's queues a write set touches.

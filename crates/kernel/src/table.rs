@@ -30,6 +30,7 @@ use std::marker::PhantomData;
 
 use prost::Message;
 
+use crate::alarm::Alarms;
 use crate::id::TenantId;
 use crate::key::{Key, KeyPart, Prefix, prefix_end};
 use crate::state::{Direction, Fault, Layered, ProjectionId, Read, Row, Rows, Span, WriteSet};
@@ -203,6 +204,11 @@ impl<'a> ViewMut<'a> {
         Timers::new(self.below, self.writes, self.tenant)
     }
 
+    /// The alarms of a domain about the tenant.
+    pub fn alarms(&mut self, domain: &'static str) -> Alarms<'_> {
+        Alarms::new(self.below, self.writes, self.tenant, domain)
+    }
+
     /// The same view, for a shorter time.
     pub fn reborrow(&mut self) -> ViewMut<'_> {
         ViewMut { below: self.below, writes: self.writes, tenant: self.tenant }
@@ -307,6 +313,11 @@ macro_rules! tables {
             /// The tenant's timers.
             pub fn timers(&mut self) -> $crate::system::Timers<'_> {
                 self.0.timers()
+            }
+
+            /// The alarms of a domain about the tenant.
+            pub fn alarms(&mut self, domain: &'static str) -> $crate::alarm::Alarms<'_> {
+                self.0.alarms(domain)
             }
         }
 

@@ -76,16 +76,22 @@ impl From<rocksdb::Error> for RocksError {
     }
 }
 
+/// Whether what was said is that the process has no file handles left: RocksDB says it in no other way.
+pub fn is_out_of_files(text: &str) -> bool {
+    text.contains("Too many open files")
+}
+
 fn is_missing_file(text: &str) -> bool {
     text.contains("No such file") && (text.contains(".sst") || text.contains("MANIFEST"))
 }
 
-/// Memory that all databases of a process share.
+/// Memory, and the number of files, that the databases of a process share.
 #[derive(Clone)]
 pub struct Memory {
     cache: Cache,
     write_buffers: WriteBufferManager,
     write_buffer_bytes: usize,
+    open_files: i32,
 }
 
 impl Memory {
@@ -94,9 +100,18 @@ impl Memory {
         let cache = Cache::new_lru_cache(cache_bytes + write_buffer_bytes);
         let write_buffers =
             WriteBufferManager::new_write_buffer_manager_with_cache(write_buffer_bytes, false, cache.clone());
-        Self { cache, write_buffers, write_buffer_bytes }
+        Self { cache, write_buffers, write_buffer_bytes, open_files: OPEN_FILES }
+    }
+
+    /// The same for databases of which each keeps at most so many files open.
+    #[must_use]
+    pub fn with_open_files(self, per_database: usize) -> Self {
+        Self { open_files: i32::try_from(per_database).unwrap_or(OPEN_FILES), ..self }
     }
 }
+
+/// Files that a database keeps open, unless its [`Memory`] says otherwise.
+const OPEN_FILES: i32 = 512;
 
 impl Default for Memory {
     /// 64 MiB of blocks, 128 MiB of memtables.
@@ -216,7 +231,7 @@ impl Spec {
         options.set_paranoid_checks(true);
         options.set_write_buffer_manager(&memory.write_buffers);
         options.set_max_background_jobs(2);
-        options.set_max_open_files(512);
+        options.set_max_open_files(memory.open_files);
         options.set_log_level(LogLevel::Warn);
         options.set_keep_log_file_num(2);
         options.set_stats_dump_period_sec(0);

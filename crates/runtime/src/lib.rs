@@ -22,6 +22,7 @@
 mod admission;
 mod assignment;
 mod clock;
+mod deciding;
 mod effect;
 mod error;
 mod node;
@@ -35,6 +36,7 @@ mod watched;
 pub use admission::Limits;
 pub use assignment::{Role, Roles};
 pub use clock::{Clock, SystemClock};
+pub use deciding::{DecidingWatch, Unwatched};
 pub use effect::{EffectFailed, EffectHandler, EffectHandlers, RequestedEffect};
 pub use error::{ReadError, SubmitError, codes};
 pub use node::{Node, NodeOptions};

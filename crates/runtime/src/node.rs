@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use daybook_kernel::chain::Head;
-use daybook_kernel::code::RELEASE_TOO_OLD;
+use daybook_kernel::code::{Code, RELEASE_TOO_OLD};
 use daybook_kernel::decide::Decider;
+use daybook_kernel::domain::stream_actor;
 use daybook_kernel::id::{CommandId, PartitionId, StreamKey, TenantId};
 use daybook_kernel::partitioning::partition_of;
 use daybook_kernel::system::Effect;
 use daybook_kernel::time::Timestamp;
 use daybook_log::Log;
-use daybook_proto::log::v1::{self, decision::Outcome as Decided};
+use daybook_proto::log::v1;
 use daybook_proto::system::v1::{Forward, ForwardReply};
+use daybook_store::codes::STORE_OUT_OF_FILES;
 use daybook_store::{ProjectionVersion, Store, StoreError, Stores};
 use futures_util::future::{BoxFuture, Either, FutureExt, join_all, select, select_all};
 use prost::Message;
@@ -22,6 +24,7 @@ use tokio::task::JoinHandle;
 use crate::admission::Limits;
 use crate::assignment::{Orders, Role, Roles};
 use crate::clock::Clock;
+use crate::deciding::DecidingWatch;
 use crate::effect::{EffectFailed, EffectHandler, EffectHandlers, RequestedEffect};
 use crate::error::SubmitError;
 use crate::partition::{Broken, Partition, Parts};
@@ -47,11 +50,14 @@ pub struct NodeOptions {
     pub limits: Limits,
     /// Effects that the node can carry out, beside forwarding commands between streams.
     pub effects: EffectHandlers,
+    /// Who watches over deciding.
+    pub deciding: Arc<dyn DecidingWatch>,
 }
 
 /// A running node.
 pub struct Node {
     partitions: OnceLock<Vec<Arc<Partition>>>,
+    decider: Decider,
     id: String,
     clock: Arc<dyn Clock>,
     roles: Roles,
@@ -72,6 +78,7 @@ impl Node {
         let stop = Arc::new(Watched::new(false));
         let node = Arc::new(Self {
             partitions: OnceLock::new(),
+            decider: decider.clone(),
             id: options.node_id.clone(),
             clock: Arc::clone(&clock),
             roles: options.roles.clone(),
@@ -102,6 +109,7 @@ impl Node {
                 node_id: options.node_id.clone(),
                 address: options.address.clone(),
                 effects: effects.clone(),
+                deciding: Arc::clone(&options.deciding),
                 role: role.clone(),
                 routes: Arc::clone(&node.routes),
             });
@@ -175,7 +183,7 @@ impl Node {
         let partition = asked.partition.id();
         match self.routes.owner(partition).filter(|owner| owner.node_id != self.id) {
             Some(owner) => {
-                let answer = self.peers.submit(&owner.address, partition, record);
+                let answer = self.peers.submit(&owner, partition, record);
                 // An owner that stands still does not answer. Whoever took over from it has the same command, or gets it.
                 let replaced = std::pin::pin!(self.routes.taken_over_after(partition, owner.epoch));
                 match select(answer, replaced).await {
@@ -188,6 +196,15 @@ impl Node {
             }
             None => Err(SubmitError::NotLeading { partition, detail: "no node is known to lead it".to_owned() }),
         }
+    }
+
+    /// Whether a command whose content is not sealed yet may be asked for at all; see [`Decider::rehearse`].
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn rehearse(&self, record: &v1::CommandRecord) -> Result<Option<v1::Rejected>, SubmitError> {
+        let asked = self.addressed(record)?;
+        Ok(asked.partition.rehearse(record)?)
     }
 
     fn addressed(&self, record: &v1::CommandRecord) -> Result<Addressed<'_>, SubmitError> {
@@ -222,24 +239,41 @@ impl Node {
 
     /// What a partition said that met a feature level which this release does not understand.
     pub fn outdated(&self) -> Option<String> {
-        self.partitions().iter().find_map(|partition| {
-            let broken = partition.broken().get().filter(is_too_old)?;
-            Some(format!("partition {}: {broken}", partition.id()))
-        })
+        self.broken_by(RELEASE_TOO_OLD)
     }
 
     /// Waits until [`Node::outdated`] has an answer.
     pub async fn until_outdated(&self) -> String {
-        let outdated = |partition: &Arc<Partition>| {
+        self.until_broken_by(RELEASE_TOO_OLD).await
+    }
+
+    /// Waits until a partition has stopped because its store could not open a file, and returns what it said.
+    pub async fn until_out_of_files(&self) -> String {
+        self.until_broken_by(STORE_OUT_OF_FILES).await
+    }
+
+    fn broken_by(&self, code: Code) -> Option<String> {
+        self.partitions().iter().find_map(|partition| {
+            let broken = partition.broken().get().filter(|broken| broken.code == code)?;
+            Some(format!("partition {}: {broken}", partition.id()))
+        })
+    }
+
+    async fn until_broken_by(&self, code: Code) -> String {
+        let broken = |partition: &Arc<Partition>| {
             let partition = Arc::clone(partition);
-            async move { partition.broken().wait_for(|broken| broken.as_ref().is_some_and(is_too_old)).await }.boxed()
+            async move {
+                let is_it = |broken: &Option<Broken>| broken.as_ref().is_some_and(|broken| broken.code == code);
+                partition.broken().wait_for(is_it).await
+            }
+            .boxed()
         };
-        let all: Vec<_> = self.partitions().iter().map(outdated).collect();
+        let all: Vec<_> = self.partitions().iter().map(broken).collect();
         if !all.is_empty() {
             select_all(all).await;
         }
-        match self.outdated() {
-            Some(outdated) => outdated,
+        match self.broken_by(code) {
+            Some(broken) => broken,
             None => std::future::pending().await,
         }
     }
@@ -272,10 +306,6 @@ impl Drop for Node {
     fn drop(&mut self) {
         self.stop.set(true);
     }
-}
-
-fn is_too_old(broken: &Broken) -> bool {
-    broken.code == RELEASE_TOO_OLD
 }
 
 /// A command with where it belongs.
@@ -322,11 +352,7 @@ impl EffectHandler for ForwardHandler {
                 command_id: Bytes::copy_from_slice(id.as_bytes()),
                 tenant_id: forward.tenant_id,
                 stream_key: forward.stream_key,
-                actor: Some(v1::Actor {
-                    kind: v1::actor::Kind::System.into(),
-                    id: format!("stream/{}/{}", effect.row.tenant_id, effect.row.stream_key),
-                    ..Default::default()
-                }),
+                actor: Some(stream_actor(&effect.row.tenant_id, &effect.row.stream_key)),
                 received_at: Some(node.now().to_proto()),
                 domain: forward.domain,
                 kind: forward.kind,
@@ -335,20 +361,8 @@ impl EffectHandler for ForwardHandler {
                 origin: None,
             };
             let outcome = node.submit(&record).await.map_err(|error| EffectFailed(error.to_string()))?;
-            let (accepted, code, message) = match outcome.decision.outcome {
-                Some(Decided::Accepted(_)) => (true, String::new(), String::new()),
-                Some(Decided::Rejected(rejected)) => (false, rejected.code, rejected.message),
-                Some(Decided::Parked(parked)) => (false, parked.code, parked.reason),
-                Some(Decided::Duplicate(_)) | None => return Err(EffectFailed("no decision".to_owned())),
-            };
-            let outcome = v1::ForwardOutcome {
-                correlation: forward.correlation,
-                partition: outcome.place.partition.0,
-                offset: outcome.place.command.0,
-                accepted,
-                code,
-                message,
-            };
+            let outcome = node.decider.forward_outcome(outcome.place, outcome.decision, forward.correlation);
+            let outcome = outcome.map_err(|fault| EffectFailed(fault.to_string()))?;
             Ok(ForwardReply { outcome: Some(outcome) }.encode_to_vec())
         }
         .boxed()

@@ -5,15 +5,16 @@ use daybook_proto::log::v1;
 use futures_util::future::{BoxFuture, FutureExt, ready};
 
 use crate::error::SubmitError;
+use crate::routes::Owner;
 use crate::waiters::Outcome;
 
 /// The way to other nodes.
 pub trait Peers: Send + Sync + 'static {
-    /// Has the node at `address` decide a command. One hop: that node does not pass it on. The command may have been
+    /// Has the node `owner` decide a command. One hop: that node does not pass it on. The command may have been
     /// decided even if this fails; it is safe to repeat.
     fn submit<'a>(
         &'a self,
-        address: &'a str,
+        owner: &'a Owner,
         partition: PartitionId,
         record: &'a v1::CommandRecord,
     ) -> BoxFuture<'a, Result<Outcome, SubmitError>>;
@@ -29,11 +30,11 @@ pub struct NoPeers;
 impl Peers for NoPeers {
     fn submit<'a>(
         &'a self,
-        address: &'a str,
+        owner: &'a Owner,
         partition: PartitionId,
         _: &'a v1::CommandRecord,
     ) -> BoxFuture<'a, Result<Outcome, SubmitError>> {
-        let detail = format!("{address} leads it, and this node is not part of a cluster");
+        let detail = format!("{} leads it, and this node is not part of a cluster", owner.address);
         ready(Err(SubmitError::NotLeading { partition, detail })).boxed()
     }
 

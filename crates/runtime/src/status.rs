@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use daybook_kernel::chain::Head;
 use daybook_kernel::id::{Offset, PartitionId};
+use daybook_kernel::system::Counts;
 
 use crate::assignment::Role;
 
@@ -49,12 +50,8 @@ pub struct PartitionStatus {
     pub log_answers: bool,
     /// Records that did not count, since the node started.
     pub dropped_records: u64,
-    /// Parked stream keys, open effects and timers; each counted up to 10,000.
-    pub parked_streams: u64,
-    /// Effects that are asked for and not done.
-    pub open_effects: u64,
-    /// Timers that are set.
-    pub timers: u64,
+    /// Parked stream keys, open effects, timers and alarms; each counted up to 10,000.
+    pub waiting: Counts,
     /// How long ago a decision was applied last.
     pub since_applied: Duration,
 }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "partition/deciding.rs"]
+mod deciding;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -181,7 +183,7 @@ async fn what_cannot_be_decided_parks_its_stream_until_an_operator_lets_it_go_on
         assert!(accepted(&elsewhere) || rejected(&elsewhere) == "TENANT_ALREADY_EXISTS", "others go on");
 
         let partition = node.partition_of(&acme(), &StreamKey::of_tenant(&acme())).unwrap();
-        assert_eq!(partition.status().await.unwrap().parked_streams, 1);
+        assert_eq!(partition.status().await.unwrap().waiting.parked, 1);
         let unpark = platform::UnparkStreamRequest {
             target_tenant_id: "acme".into(),
             target_stream_key: "acme".into(),
@@ -271,7 +273,7 @@ async fn an_effect_is_tried_until_it_succeeds_and_its_outcome_is_recorded_once()
     let answer = answers().pop().unwrap();
     assert!(answer.ends_with(" hello") && answer.split(' ').next().unwrap().len() == 32, "{answer}");
     let partition = node.partition_of(&acme(), &StreamKey::of_tenant(&acme())).unwrap();
-    eventually(|| async { partition.status().await.unwrap().open_effects == 0 }).await;
+    eventually(|| async { partition.status().await.unwrap().waiting.effects == 0 }).await;
     node.stop(DEADLINE).await;
 }
 
@@ -423,6 +425,7 @@ async fn whatever_happens_to_appends_what_was_acknowledged_is_decided_once() {
             schema: registry.shipped_schema(),
             description: String::new(),
             feature_level: 1,
+            ends_development: false,
         };
         let mut shipped = record("platform", "platform", "PublishShippedPolicySet", payload.encode_to_vec());
         shipped.actor = Some(v1::Actor { kind: v1::actor::Kind::System.into(), ..Default::default() });

@@ -17,6 +17,8 @@ pub mod codes {
         STORE_OF_ANOTHER_LOG: FailedPrecondition;
         /// The store cannot be read or written.
         STORE_FAILED: Internal;
+        /// The store could not open a file: the process has too many open.
+        STORE_OUT_OF_FILES: Unavailable;
     }
 }
 
@@ -62,6 +64,7 @@ impl StoreError {
             Self::Damaged(_) => codes::STORE_DAMAGED,
             Self::OfAnotherLog { .. } => codes::STORE_OF_ANOTHER_LOG,
             Self::NewerRelease(_) => daybook_kernel::code::RELEASE_TOO_OLD,
+            Self::Failed(what) if daybook_rocks::is_out_of_files(what) => codes::STORE_OUT_OF_FILES,
             Self::Full(_) | Self::Failed(_) => codes::STORE_FAILED,
         }
     }

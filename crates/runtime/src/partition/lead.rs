@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use daybook_kernel::chain::Head;
-use daybook_kernel::decide::Place;
+use daybook_kernel::decide::{Decided, Place};
 use daybook_kernel::governance;
 use daybook_kernel::id::Offset;
 use daybook_kernel::record::DecisionRecord;
 use daybook_kernel::remembered::Remembered;
 use daybook_kernel::sabotage::{self, Mistake};
-use daybook_kernel::state::{Layered, WriteSet};
+use daybook_kernel::state::{Fault, Layered, Read, WriteSet};
 use daybook_kernel::system::Touched;
 use daybook_kernel::time::Timestamp;
 use daybook_log::{Appended, Bounds, Durability, LogError, Record, Topic};
@@ -112,6 +112,19 @@ impl Partition {
 }
 
 impl Partition {
+    /// Decides a command under the eyes of whoever watches, or parks the one that must not be decided again.
+    fn decide(&self, state: &dyn Read, record: &Bytes, place: Place) -> Result<Decided, Fault> {
+        if let Some(parked) = self.deciding.stopped(self.id, place.command) {
+            let (partition, command) = (self.id.0, place.command.0);
+            tracing::error!(partition, command, reason = parked.reason, "a command is parked without being decided");
+            return self.decider.park(state, record, place, &parked);
+        }
+        self.deciding.begins(self.id, place.command);
+        let decided = self.decider.decide(state, record, place);
+        self.deciding.ended(self.id);
+        decided
+    }
+
     /// Where the decisions end, in a while. An owner that has nothing to append would not notice otherwise that it was
     /// replaced, and would go on answering queries.
     fn look_around(&self) -> BoxFuture<'static, Result<Bounds, LogError>> {
@@ -145,7 +158,7 @@ impl Term<'_> {
 
     /// Decides one batch and appends it. A batch ends where the commands that were read end: nothing waits for more.
     fn decide_batch(&mut self) -> Result<(), Ended> {
-        let Partition { limits, clock, decider, store, id, .. } = self.partition;
+        let Partition { limits, clock, store, id, .. } = self.partition;
         let started = clock.now();
         let now = Timestamp::from_micros(started.as_micros().saturating_add(self.clock_ahead_us)).max(self.tip.now);
         let (first, record) = (self.tip.next_command, self.tip.next_record);
@@ -164,7 +177,7 @@ impl Term<'_> {
             let index = u32::try_from(decisions.len()).unwrap_or(u32::MAX);
             assert_eq!(command.offset.0, first.0 + u64::from(index), "commands are read in order and without gaps");
             let place = Place { partition: *id, command: command.offset, record, index, now };
-            let decided = decider.decide(&Layered::new(&below).over(&writes), &command.bytes, place)?;
+            let decided = self.partition.decide(&Layered::new(&below).over(&writes), &command.bytes, place)?;
             writes.merge(decided.writes);
             let decision = Bytes::from(decided.decision.encode_to_vec());
             bytes += decision.len();
@@ -255,6 +268,10 @@ impl Term<'_> {
 fn count_outcomes(decisions: &[(Place, v1::Decision)]) {
     let (mut accepted, mut rejected, mut parked, mut duplicate) = (0, 0, 0, 0);
     for (_, decision) in decisions {
+        for policy in &decision.failed_policies {
+            metrics::counter!("daybook_policies_failed_total").increment(1);
+            tracing::warn!(policy, action = decision.kind, "a policy failed while it was evaluated");
+        }
         match decision.outcome {
             Some(v1::decision::Outcome::Accepted(_)) => accepted += 1,
             Some(v1::decision::Outcome::Parked(_)) => parked += 1,

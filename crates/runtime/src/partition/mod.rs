@@ -42,6 +42,7 @@ use tokio::sync::mpsc;
 use crate::admission::{Admission, Limits};
 use crate::assignment::Role;
 use crate::clock::Clock;
+use crate::deciding::DecidingWatch;
 use crate::effect::EffectHandlers;
 use crate::error::{ReadError, SubmitError};
 use crate::routes::{Owner, Routes};
@@ -63,6 +64,7 @@ pub struct Partition {
     pub(crate) node_id: String,
     pub(crate) address: String,
     pub(crate) effects: EffectHandlers,
+    deciding: Arc<dyn DecidingWatch>,
     role: Arc<Watched<Role>>,
     routes: Arc<Routes>,
     waiters: Waiters,
@@ -95,6 +97,7 @@ pub(crate) struct Parts {
     pub(crate) node_id: String,
     pub(crate) address: String,
     pub(crate) effects: EffectHandlers,
+    pub(crate) deciding: Arc<dyn DecidingWatch>,
     pub(crate) role: Arc<Watched<Role>>,
     pub(crate) routes: Arc<Routes>,
 }
@@ -113,6 +116,7 @@ impl Partition {
             node_id: parts.node_id,
             address: parts.address,
             effects: parts.effects,
+            deciding: parts.deciding,
             role: parts.role,
             routes: parts.routes,
             waiters: Waiters::default(),
@@ -161,6 +165,24 @@ impl Partition {
                 Err(SubmitError::OutcomeUnknown { waited: self.limits.decision_wait_max })
             }
         }
+    }
+
+    /// Whether a command whose content is not sealed yet may be asked for at all; see [`Decider::rehearse`]. `None`: as far
+    /// as is known here, or this node does not lead the partition and cannot tell.
+    pub fn rehearse(&self, record: &v1::CommandRecord) -> Result<Option<v1::Rejected>, ReadError> {
+        if self.state.get().0 != PartitionState::Leading {
+            return Ok(None);
+        }
+        let live = self.store.live();
+        let head = self.progress.lock().head.clone();
+        let place = Place {
+            partition: self.id,
+            command: head.next_command,
+            record: head.next_record,
+            index: 0,
+            now: self.log_time(&*live, &head)?,
+        };
+        Ok(self.decider.rehearse(&*live, record, place)?)
     }
 
     /// A log that has failed takes nothing more until a restart has read it back: the partition says so, instead of
@@ -310,12 +332,7 @@ impl Partition {
             Either::Right(_) => Err("the log does not say where it ends".to_owned()),
         };
         let (state, detail) = self.state.get();
-        let (parked_streams, open_effects, timers) = match system::counts(&*self.store.live(), COUNTED_MAX) {
-            Ok(counts) => counts,
-            // The detail says why.
-            Err(_) if state == PartitionState::Broken => Default::default(),
-            Err(fault) => return Err(fault.into()),
-        };
+        let waiting = system::counts(&*self.store.live(), COUNTED_MAX);
         let progress = self.progress.lock();
         let detail = match &tail {
             Err(why) if detail.is_empty() => why.clone(),
@@ -330,9 +347,7 @@ impl Partition {
             log_answers: tail.is_ok(),
             command_tail: tail.unwrap_or(progress.head.next_command),
             dropped_records: self.dropped.load(Ordering::Relaxed),
-            parked_streams,
-            open_effects,
-            timers,
+            waiting,
             since_applied: self.clock.now().since(progress.applied_at),
         })
     }

@@ -14,7 +14,9 @@ use daybook_policy::Cedar;
 use daybook_proto::log::v1;
 use daybook_proto::platform::v1 as platform;
 use daybook_rocks::Memory;
-use daybook_runtime::{EffectHandlers, Limits, NoPeers, Node, NodeOptions, Outcome, Role, Roles, SystemClock};
+use daybook_runtime::{
+    DecidingWatch, EffectHandlers, Limits, NoPeers, Node, NodeOptions, Outcome, Role, Roles, SystemClock, Unwatched,
+};
 use daybook_store::RocksStores;
 pub use daybook_testkit::notes::*;
 use prost::Message;
@@ -29,7 +31,19 @@ pub async fn start(log: Arc<dyn Log>, folder: &Path, echo: Arc<Echo>) -> Arc<Nod
 }
 
 pub async fn start_with(log: Arc<dyn Log>, folder: &Path, echo: Arc<Echo>, limits: Limits) -> Arc<Node> {
+    start_watched(log, folder, echo, limits, Arc::new(Unwatched)).await
+}
+
+/// The same, where somebody watches over deciding.
+pub async fn start_watched(
+    log: Arc<dyn Log>,
+    folder: &Path,
+    echo: Arc<Echo>,
+    limits: Limits,
+    deciding: Arc<dyn DecidingWatch>,
+) -> Arc<Node> {
     let options = NodeOptions {
+        deciding,
         node_id: "n1".to_owned(),
         address: "127.0.0.1:1".to_owned(),
         stores: Arc::new(RocksStores { folder: folder.to_owned(), memory: Memory::default() }),
@@ -56,6 +70,7 @@ pub async fn set_up(node: &Node) {
         schema: registry.shipped_schema(),
         description: String::new(),
         feature_level: 1,
+        ends_development: false,
     };
     let mut record = record("platform", "platform", "PublishShippedPolicySet", payload.encode_to_vec());
     record.actor = Some(v1::Actor { kind: v1::actor::Kind::System.into(), id: "test".into(), ..Default::default() });
