@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use daybook_kernel::authorisation::PolicyProblem;
 
+use crate::text::{Token, Tokens};
+
 /// Brackets inside brackets.
 const NESTING_MAX: usize = 24;
 /// Operators, accesses, calls, sets and records in one policy; an `if` counts twice.
@@ -20,7 +22,7 @@ pub(crate) fn check_policies(text: &str) -> Result<(), Vec<PolicyProblem>> {
     check_nesting("policies", text)?;
     let mut steps = 0;
     let mut before = "";
-    for Token { text: token, line } in Tokens::of(text) {
+    for Token { text: token, line } in Tokens::of(text).without_strings() {
         steps += match token {
             ";" => {
                 steps = 0;
@@ -52,32 +54,46 @@ pub(crate) fn check_schema(text: &str) -> Result<(), Vec<PolicyProblem>> {
     if types.len() > TYPES_MAX {
         return Err(too_much("schema", 0, &format!("it has more than {TYPES_MAX} types with names")));
     }
-    // In each round the types that name only types that are known come out right; those that name themselves never do,
-    // and are for Cedar to refuse.
-    let mut sizes: BTreeMap<&str, u64> = types.keys().map(|name| (*name, 1)).collect();
+    let sizes = written_out(&types, |_| 1);
     let size_of = |sizes: &BTreeMap<&str, u64>, names: &[&str]| {
         names.iter().fold(1_u64, |sum, name| sum.saturating_add(sizes.get(name).copied().unwrap_or(1)))
     };
-    for _ in 0..types.len() {
-        let next = types.iter().map(|(name, names)| (*name, size_of(&sizes, names))).collect();
-        if next == sizes {
-            break;
-        }
-        sizes = next;
-    }
-    let written_out = sizes.values().fold(size_of(&sizes, &others), |sum, size| sum.saturating_add(*size));
-    if written_out > TYPES_WRITTEN_OUT_MAX {
+    let all = sizes.values().fold(size_of(&sizes, &others), |sum, size| sum.saturating_add(*size));
+    if all > TYPES_WRITTEN_OUT_MAX {
         let what = format!("written out it has more than {TYPES_WRITTEN_OUT_MAX} types");
         return Err(too_much("schema", 0, &what));
     }
     Ok(())
 }
 
+/// How large each type with a name is once each name in it was replaced with what it stands for: the sum of what its words
+/// and signs weigh.
+pub(crate) fn written_out<'a>(
+    types: &BTreeMap<&'a str, Vec<&'a str>>,
+    weight: impl Fn(&str) -> u64,
+) -> BTreeMap<&'a str, u64> {
+    // In each round the types that name only types that are known come out right; those that name themselves never do,
+    // and are for Cedar to refuse.
+    let mut sizes: BTreeMap<&str, u64> = types.keys().map(|name| (*name, 1)).collect();
+    for _ in 0..types.len() {
+        let sum = |names: &[&str]| {
+            let sizes = names.iter().map(|name| sizes.get(name).copied().unwrap_or_else(|| weight(name)));
+            sizes.fold(1_u64, u64::saturating_add)
+        };
+        let next = types.iter().map(|(name, names)| (*name, sum(names))).collect();
+        if next == sizes {
+            break;
+        }
+        sizes = next;
+    }
+    sizes
+}
+
 /// The types that have names, each with the names in it, and the names in everything else. Of a name in a namespace only
 /// the last part counts, so two types of one name are taken together.
-fn named_types(text: &str) -> (BTreeMap<&str, Vec<&str>>, Vec<&str>) {
+pub(crate) fn named_types(text: &str) -> (BTreeMap<&str, Vec<&str>>, Vec<&str>) {
     let (mut types, mut others) = (BTreeMap::<_, Vec<_>>::new(), Vec::new());
-    let mut tokens = Tokens::of(text).map(|token| token.text).peekable();
+    let mut tokens = Tokens::of(text).without_strings().map(|token| token.text);
     while let Some(token) = tokens.next() {
         if token != "type" {
             others.push(token);
@@ -92,7 +108,7 @@ fn named_types(text: &str) -> (BTreeMap<&str, Vec<&str>>, Vec<&str>) {
 
 fn check_nesting(part: &'static str, text: &str) -> Result<(), Vec<PolicyProblem>> {
     let mut open = 0_usize;
-    for Token { text: token, line } in Tokens::of(text) {
+    for Token { text: token, line } in Tokens::of(text).without_strings() {
         match token {
             "(" | "[" | "{" => open += 1,
             // Only in a schema are they brackets.
@@ -108,73 +124,9 @@ fn check_nesting(part: &'static str, text: &str) -> Result<(), Vec<PolicyProblem
     Ok(())
 }
 
-fn too_much(part: &'static str, line: usize, what: &str) -> Vec<PolicyProblem> {
+pub(crate) fn too_much(part: &'static str, line: usize, what: &str) -> Vec<PolicyProblem> {
     let message = format!("{what}; write it in several policies or types");
     vec![PolicyProblem { part, line, column: 0, message }]
-}
-
-/// A word or a single sign.
-struct Token<'a> {
-    text: &'a str,
-    /// From 1.
-    line: usize,
-}
-
-/// The words and signs of a text in Cedar; strings and comments are passed over.
-struct Tokens<'a> {
-    rest: &'a str,
-    line: usize,
-}
-
-impl<'a> Tokens<'a> {
-    fn of(text: &'a str) -> Self {
-        Self { rest: text, line: 1 }
-    }
-
-    fn take(&mut self, bytes: usize) -> &'a str {
-        let (taken, rest) = self.rest.split_at(bytes);
-        self.line += taken.matches('\n').count();
-        self.rest = rest;
-        taken
-    }
-}
-
-impl<'a> Iterator for Tokens<'a> {
-    type Item = Token<'a>;
-
-    fn next(&mut self) -> Option<Token<'a>> {
-        loop {
-            let first = self.rest.chars().next()?;
-            if first == '"' {
-                let bytes = string_bytes(self.rest);
-                self.take(bytes);
-            } else if self.rest.starts_with("//") {
-                let bytes = self.rest.find(['\n', '\r']).unwrap_or(self.rest.len());
-                self.take(bytes);
-            } else {
-                let is_of_word = |c: char| c.is_alphanumeric() || c == '_';
-                let word = self.rest.find(|c| !is_of_word(c)).unwrap_or(self.rest.len());
-                let line = self.line;
-                let text = self.take(word.max(first.len_utf8()));
-                if !first.is_whitespace() {
-                    return Some(Token { text, line });
-                }
-            }
-        }
-    }
-}
-
-/// The length of the string that a text begins with; all of the text if it does not end.
-fn string_bytes(text: &str) -> usize {
-    let mut escaped = false;
-    for (at, c) in text.char_indices().skip(1) {
-        match c {
-            '"' if !escaped => return at + 1,
-            '\\' => escaped = !escaped,
-            _ => escaped = false,
-        }
-    }
-    text.len()
 }
 
 #[cfg(test)]
@@ -244,7 +196,7 @@ mod tests {
         for condition in conditions {
             let text = policy(&condition);
             assert_eq!(check_policies(&text), Ok(()), "{text}");
-            let read = move || crate::set::PolicySet::parse(&text, "entity User;").map(drop).is_ok();
+            let read = move || crate::set::PolicySet::checked(&text, "entity User;").map(drop).is_ok();
             let read = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(read).unwrap();
             // What overflows the stack ends the test program; whether Cedar likes the policy does not matter here.
             let _ = read.join().unwrap();

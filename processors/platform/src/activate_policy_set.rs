@@ -4,14 +4,13 @@ use daybook_kernel::authorisation::Authorisation;
 use daybook_kernel::domain::{Command, Context};
 use daybook_kernel::fields::Fields;
 use daybook_kernel::hash::Hash;
-use daybook_kernel::id::TenantId;
 use daybook_kernel::rejection::{Refusal, Rejection, Violations};
 use daybook_kernel::state::Fault;
-use daybook_proto::log::v1::{Actor, actor::Kind};
 use daybook_proto::platform::v1;
 use platform_projection::{Event, Platform, Tables, find_policy_set};
 
-use crate::publish_policy_set::{PublishPolicySet, invalid};
+use crate::publish_policy_set::invalid;
+use crate::way_back::what_is_missing;
 use crate::{NAMESPACE, codes};
 
 /// Puts a policy set in force.
@@ -49,14 +48,11 @@ impl Command for ActivatePolicySet {
         let missing = || Fault::Damaged(format!("policy set {hash} has no row"));
         let set = tables.policy_sets().get((hash.as_bytes(),))?.ok_or_else(missing)?;
         let loaded = ctx.load_policy_set(&set.policies, &set.schema).map_err(|problems| invalid(&problems))?;
-        if !leaves_a_way_back(ctx, loaded)? {
+        if let Some(missing) = what_is_missing(ctx, loaded)? {
             let message = format!(
-                "under policy set {} neither the role admin nor {} could publish and activate another; it was not \
-                 activated; permit {NAMESPACE}::{} and {NAMESPACE}::{} to somebody",
-                set.policy_set_hash,
-                ctx.actor.id,
-                PublishPolicySet::KIND,
-                Self::KIND
+                "policy set {} would lock the platform: {missing}; it was not activated; the set in force goes on deciding; \
+                 permit this to the role admin, or to yourself, and publish the corrected set",
+                set.policy_set_hash
             );
             return Err(Rejection::new(codes::POLICY_LOCKS_OUT_ADMINS, message).into());
         }
@@ -90,24 +86,4 @@ impl Command for ActivatePolicySet {
         });
         Ok(v1::ActivatePolicySetResponse { receipt: None, policy_set })
     }
-}
-
-/// Whether an administrator, or at least the one who asks, could still change policies under the set.
-fn leaves_a_way_back(ctx: &Context<'_>, set: Hash) -> Result<bool, Fault> {
-    let admin = Actor {
-        kind: Kind::User.into(),
-        id: "administrator".to_owned(),
-        roles: vec!["admin".to_owned()],
-        tenant_ids: vec![TenantId::platform().as_str().to_owned()],
-    };
-    for actor in [&admin, ctx.actor] {
-        let mut permitted = true;
-        for action in [PublishPolicySet::KIND, ActivatePolicySet::KIND] {
-            permitted &= ctx.ask(set, actor, &Authorisation::new(NAMESPACE, action, "PolicySet", "new"))?.permitted;
-        }
-        if permitted {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }

@@ -25,6 +25,7 @@ pub mod publish_policy_set;
 pub mod raise_feature_level;
 pub mod tenant_state;
 pub mod unpark_stream;
+mod way_back;
 
 use daybook_kernel::code::Code;
 use daybook_kernel::domain::{Domain, Moment};
@@ -61,13 +62,17 @@ const NAMESPACE: &str = "Platform";
 /// The policies that development nodes add to those that ship.
 pub const DEVELOPMENT_POLICIES: &str = include_str!("../policy/development.cedar");
 
+/// The kind of the command that moves the clock, which only development nodes take.
+pub const ADVANCE_CLOCK: &str = <advance_clock::AdvanceClock as daybook_kernel::domain::Command>::KIND;
+
 /// The platform domain.
 pub struct Platform;
 
 impl Domain for Platform {
     const NAME: &'static str = "platform";
     const SERVICE: &'static str = "daybook.platform.v1.PlatformService";
-    const DECIDER_VERSION: u32 = 1;
+    const POLICY_NAMESPACE: &'static str = NAMESPACE;
+    const DECIDER_VERSION: u32 = 2;
     const CEDAR_SCHEMA: &'static str = include_str!("../policy/schema.cedarschema");
     const CEDAR_POLICIES: &'static str = include_str!("../policy/default.cedar");
     const CODES: &'static [Code] = codes::EVERY;

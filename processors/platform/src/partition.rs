@@ -78,7 +78,9 @@ impl Command for ActivatePartitionPolicySet {
         if tables.governance().active_policy().get(())?.is_some_and(|row| row.revision >= self.revision) {
             return Ok(Vec::new());
         }
-        let hash = ctx.load_policy_set(&self.policies, &self.schema).map_err(|problems| invalid(&problems))?;
+        // It was checked when it was published. What the home stream has put in force holds on every partition.
+        let loaded = ctx.load_decided_policy_set(&self.policies, &self.schema);
+        let hash = loaded.map_err(|problems| invalid(&problems))?;
         Ok(vec![Event::PartitionPolicySetActivated(v1::PartitionPolicySetActivated {
             policy_set_hash: hash.to_hex(),
             policies: self.policies.clone(),

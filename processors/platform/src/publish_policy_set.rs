@@ -70,13 +70,15 @@ impl Command for PublishPolicySet {
 }
 
 /// The first command of a new log: the policy set that ships is published and put in force, and the log starts at a
-/// feature level.
+/// feature level. Later, when a log of a development node goes into production: the set takes the place of the one with the
+/// powers of development.
 #[derive(Debug, Clone)]
 pub struct PublishShippedPolicySet {
     policies: String,
     schema: String,
     description: String,
     feature_level: u32,
+    ends_development: bool,
 }
 
 impl Command for PublishShippedPolicySet {
@@ -92,6 +94,7 @@ impl Command for PublishShippedPolicySet {
             schema: request.schema,
             description: request.description,
             feature_level: request.feature_level,
+            ends_development: request.ends_development,
         })
     }
 
@@ -100,10 +103,14 @@ impl Command for PublishShippedPolicySet {
     }
 
     fn decide(&self, tables: &Tables<'_>, ctx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
-        if tables.activation().get(())?.is_some() {
+        let before = tables.activation().get(())?;
+        if before.is_some() && !self.ends_development {
             return Ok(Vec::new());
         }
         let set = published(ctx, &self.policies, &self.schema, &self.description)?;
+        if let Some(before) = before {
+            return production(tables, ctx, set, &before);
+        }
         let activated = v1::PolicySetActivated {
             policy_set_hash: set.policy_set_hash.clone(),
             policies: set.policies.clone(),
@@ -126,6 +133,31 @@ impl Command for PublishShippedPolicySet {
     fn respond(_: &Tables<'_>, _: &[Event]) -> Result<(), Fault> {
         Ok(())
     }
+}
+
+/// Puts the set in force that ships for production.
+fn production(
+    tables: &Tables<'_>,
+    ctx: &Context<'_>,
+    set: v1::PolicySet,
+    before: &v1::ActivationRow,
+) -> Result<Vec<Event>, Refusal> {
+    let hash = Hash::from_hex(&set.policy_set_hash).ok_or_else(|| Fault::Damaged("a set without hash".into()))?;
+    if before.policy_set_hash == hash.as_bytes()[..] {
+        return Ok(Vec::new());
+    }
+    let activated = v1::PolicySetActivated {
+        policy_set_hash: set.policy_set_hash.clone(),
+        policies: set.policies.clone(),
+        schema: set.schema.clone(),
+        reason: "development ended: the set that ships takes away the powers of a development node".to_owned(),
+        revision: before.revision + 1,
+        partitions: ctx.partitions,
+    };
+    let is_known = tables.policy_sets().contains((hash.as_bytes(),))?;
+    let published = v1::PolicySetPublished { policy_set: Some(set) };
+    let published = (!is_known).then_some(Event::PolicySetPublished(published));
+    Ok(published.into_iter().chain([Event::PolicySetActivated(activated)]).collect())
 }
 
 fn schema_in_force(tables: &Tables<'_>) -> Result<String, Refusal> {

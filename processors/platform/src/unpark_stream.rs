@@ -20,6 +20,11 @@ pub struct UnparkStream {
     reason: String,
 }
 
+/// The id that a stream has in policies.
+pub(crate) fn stream_id(tenant: &str, stream_key: &str) -> String {
+    format!("{tenant}/{stream_key}")
+}
+
 impl UnparkStream {
     /// The partition where the key lies.
     pub(crate) fn partition(&self, partitions: u32) -> PartitionId {
@@ -51,7 +56,7 @@ impl Command for UnparkStream {
     }
 
     fn authorisation(&self, _: &Tables<'_>, _: &Context<'_>) -> Result<Option<Authorisation>, Refusal> {
-        let id = format!("{}/{}", self.tenant, self.stream_key);
+        let id = stream_id(self.tenant.as_str(), self.stream_key.as_str());
         Ok(Some(Authorisation::new(NAMESPACE, Self::KIND, "Stream", id)))
     }
 

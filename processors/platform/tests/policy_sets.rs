@@ -243,6 +243,129 @@ fn a_set_that_locks_out_every_admin_is_not_put_in_force() {
     site.solo.check_replay();
 }
 
+/// Each of these passed when the question was asked about a set called "new" and an administrator called "administrator".
+#[test]
+fn a_set_that_names_the_ids_of_the_question_does_not_pass_for_a_way_back() {
+    let mut site = Site::new();
+    let before = site.activation();
+    let in_force = before.0.clone();
+    let forbid = |action: &str, unless: &str| {
+        shipped_and(&format!(
+            "forbid (principal, action == Platform::Action::\"{action}\", resource) unless {{ {unless} }};"
+        ))
+    };
+    let set = |id: &str| format!("resource == Platform::PolicySet::\"{id}\"");
+    let cases = [
+        ("only a set called new", forbid("ActivatePolicySet", &set("new"))),
+        ("only back to the set in force", forbid("ActivatePolicySet", &set(&in_force))),
+        ("only an administrator of one name", forbid("ActivatePolicySet", "principal == User::\"administrator\"")),
+        ("only somebody else", forbid("ActivatePolicySet", "principal == User::\"alice\"")),
+        ("nothing is published", forbid("PublishPolicySet", "resource != Platform::PolicySet::\"new\"")),
+        ("no way back", forbid("ActivatePolicySet", &format!("!({})", set(&in_force)))),
+        ("a permission to one name", r#"permit (principal == User::"administrator", action, resource);"#.to_owned()),
+        (
+            "the platform's stream stays parked",
+            shipped_and(
+                r#"forbid (principal, action == Platform::Action::"UnparkStream", resource == Platform::Stream::"platform/platform");"#,
+            ),
+        ),
+        (
+            "a policy that fails",
+            shipped_and(
+                r#"forbid (principal, action == Platform::Action::"ActivatePolicySet", resource) when { 9223372036854775807 + 1 == 0 };"#,
+            ),
+        ),
+    ];
+    for (what, policies) in cases {
+        let hash = site.publish(&policies);
+        let refused = site.activate(&hash);
+        assert_eq!(refused.code(), "POLICY_LOCKS_OUT_ADMINS", "{what}");
+        assert!(refused.rejected().message.contains("may not"), "{}", refused.rejected().message);
+    }
+    site.solo.settle();
+    assert_eq!(site.activation(), before, "nothing was changed");
+
+    // The one who asks may be the one who is let in; and a failure that is to be skipped locks nobody out.
+    for policies in [
+        forbid("ActivatePolicySet", "principal == User::\"root\""),
+        shipped_and(
+            r#"@on_error("skip") forbid (principal, action == Platform::Action::"ActivatePolicySet", resource) when { 9223372036854775807 + 1 == 0 };"#,
+        ),
+    ] {
+        let hash = site.publish(&policies);
+        site.activate(&hash).accepted();
+        site.solo.settle();
+        site.activate(&in_force).accepted();
+        site.solo.settle();
+    }
+    site.solo.check_replay();
+}
+
+#[test]
+fn a_policy_that_fails_denies_and_the_decision_names_it() {
+    let mut site = Site::new();
+    let odd = r#"@id("odd") forbid (principal, action == Bell::Action::"Use", resource)
+        when { 9223372036854775807 + 1 == 0 };"#;
+    let hash = site.publish(&shipped_and(odd));
+    site.activate(&hash).accepted();
+    site.solo.settle();
+    let denied = site.bell("acme", "Ring", "b");
+    assert_eq!((denied.code(), &denied.0.failed_policies[..]), ("POLICY_DENIED", &["odd".to_owned()][..]));
+    assert_eq!(denied.0.determining_policies, ["odd"]);
+    assert!(denied.rejected().message.contains("odd"), "{}", denied.rejected().message);
+    assert_eq!(denied.rejected().metadata["failed_policies"], "odd");
+
+    let hash = site.publish(&shipped_and(&odd.replace("@id", "@on_error(\"skip\") @id")));
+    site.activate(&hash).accepted();
+    site.solo.settle();
+    let rung = site.bell("acme", "Ring", "b").accepted();
+    assert_eq!(rung.0.failed_policies, ["odd"], "it is on record that it failed");
+    site.solo.check_replay();
+}
+
+#[test]
+fn a_schema_that_would_keep_the_partition_busy_is_refused_at_once() {
+    let mut site = Site::new();
+    let names = |prefix: &str, count: usize| (0..count).map(|n| format!("{prefix}{n}")).collect::<Vec<_>>().join(", ");
+    for types in [110, 300, 3_000] {
+        let (principals, resources) = (names("P", types), names("R", types));
+        let schema = format!(
+            "entity {principals};\nentity {resources};\naction Do appliesTo {{ principal: [{principals}], resource: \
+             [{resources}] }};"
+        );
+        let policies = "permit (principal, action, resource) when { principal == resource };\n".repeat(70);
+        let refused = site.ask("PublishPolicySet", &v1::PublishPolicySetRequest { schema, ..publish(&policies) });
+        assert_eq!(refused.code(), "POLICY_SET_INVALID", "{types}");
+    }
+    site.solo.check_replay();
+}
+
+#[test]
+fn when_development_ends_the_set_that_ships_takes_its_place_for_good() {
+    use daybook_proto::log::v1::CommandRecord;
+    let mut site = Site::of_development();
+    site.ask("AdvanceClock", &advance(HOUR)).accepted();
+    let production = || v1::PublishShippedPolicySet {
+        policies: registry().shipped_policies(),
+        schema: registry().shipped_schema(),
+        ends_development: true,
+        ..Default::default()
+    };
+    let end = |site: &mut Site| {
+        let payload = prost::Message::encode_to_vec(&production());
+        let record = site.solo.record("platform", "platform", "PublishShippedPolicySet", payload);
+        Answer(site.solo.submit(CommandRecord { actor: system(), ..record })).accepted().events()
+    };
+    let events = end(&mut site);
+    assert!(matches!(events.last(), Some(Event::PolicySetActivated(_))), "{events:?}");
+    site.solo.settle();
+    assert_eq!(site.ask("AdvanceClock", &advance(HOUR)).code(), "POLICY_DENIED");
+    assert_eq!(end(&mut site), [], "once");
+    let by_caller = site.ask("PublishShippedPolicySet", &production());
+    assert_eq!(by_caller.code(), "UNKNOWN_KIND", "nobody but the node itself may say so");
+    site.solo.check_replay();
+}
+
 #[test]
 fn a_policy_about_one_set_holds_however_that_set_is_named() {
     let mut site = Site::new();
@@ -273,6 +396,7 @@ fn the_set_that_ships_is_put_in_force_once() {
         schema: registry().shipped_schema(),
         description: String::new(),
         feature_level: 1,
+        ..Default::default()
     };
     let record =
         site.solo.record("platform", "platform", "PublishShippedPolicySet", prost::Message::encode_to_vec(&again));

@@ -111,6 +111,7 @@ daybook_kernel::commands! {
 impl Domain for Bell {
     const NAME: &'static str = "bell";
     const SERVICE: &'static str = "none";
+    const POLICY_NAMESPACE: &'static str = "Bell";
     const DECIDER_VERSION: u32 = 1;
     const CEDAR_SCHEMA: &'static str = "namespace Bell { entity Bell { tenant: String };
         action Use appliesTo { principal: [User, Service], resource: Bell }; }";

@@ -198,6 +198,7 @@ impl Site {
             partition: PartitionId(0),
             partitions: 1,
             next_command: self.solo.head.next_command,
+            reveals: true,
         }
     }
 }
