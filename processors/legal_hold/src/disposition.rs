@@ -1,4 +1,4 @@
-//! Deleted or put off: the one rule that every deletion goes through.
+//! Deleted or deferred: the one rule that every deletion goes through.
 
 use daybook_kernel::domain::Moment;
 use daybook_kernel::state::Fault;
@@ -9,7 +9,7 @@ use legal_hold_projection::hold_index::matching_holds;
 use legal_hold_projection::scope::ItemFacts;
 use legal_hold_projection::{Event, Tables};
 
-/// Holds that are named for a deletion that is put off.
+/// Holds that are named for a deferred deletion.
 const HOLDS_NAMED_MAX: usize = 20;
 
 /// Collects the answers to a run of deletions.
@@ -60,8 +60,12 @@ pub(crate) fn item_of_key(key_id: &str) -> Option<&str> {
 
 /// What was deleted logically is deleted physically: its keys are destroyed.
 pub(crate) fn destroy_keys(event: &ItemsDisposed, moment: &Moment<'_>) -> Vec<Effect> {
-    let with_content = event.items.iter().filter(|item| item.has_content);
-    let key_ids: Vec<_> = with_content.map(|item| item_key_id(&item.item_id)).collect();
+    destroy_keys_of(event.items.iter().filter(|item| item.has_content).map(|item| item.item_id.as_str()), moment)
+}
+
+/// The effect that destroys the keys of items.
+pub(crate) fn destroy_keys_of<'a>(items: impl Iterator<Item = &'a str>, moment: &Moment<'_>) -> Vec<Effect> {
+    let key_ids: Vec<_> = items.map(item_key_id).collect();
     if key_ids.is_empty() {
         return Vec::new();
     }

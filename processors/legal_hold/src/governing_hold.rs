@@ -1,61 +1,39 @@
-//! A hold over several tenants: one matter, with its state in each.
+//! Holds over several tenants, from the other side: what the hold of another tenant asks of this one's stream.
 //!
-//! The hold itself stands in its home tenant and is changed only there. Each other tenant's stream is told by an effect
-//! what shall stand in it, and decides that like any command; how it answered comes back and is kept with the hold.
+//! Whatever the order in which updates arrive, the latest revision is what counts, also of one that ended the hold here.
+//! Each is answered with what is in force afterwards, so that home learns it and need not assume anything.
 
 use daybook_kernel::authorisation::Authorisation;
-use daybook_kernel::domain::{Command, Context, Moment};
+use daybook_kernel::domain::{Command, Context};
+use daybook_kernel::feature_level::FeatureLevel;
 use daybook_kernel::fields::Fields;
-use daybook_kernel::id::{Offset, PartitionId, Position};
-use daybook_kernel::rejection::{Refusal, Violations};
+use daybook_kernel::rejection::{Refusal, Rejection, Violations};
 use daybook_kernel::state::Fault;
-use daybook_kernel::system::Effect;
 use daybook_kernel::time::Timestamp;
 use daybook_proto::legal_hold::v1::{
-    self, GoverningUpdate, Hold, HoldPlaced, HoldScopeChanged, HoldState, ReleaseCause, ScopeChange,
-    TenantHoldCorrelation, TenantHoldRecorded, TenantHoldState,
+    self, GoverningHoldApplied, GoverningHoldStanding, Hold, HoldPlaced, HoldScopeChanged, HoldStarted, HoldState,
+    HoldUpdated, ReleaseCause, ScopeChange,
 };
-use daybook_proto::log::v1::ForwardOutcome;
-use daybook_proto::system::v1::Forward;
-use legal_hold_projection::{DOMAIN, Event, LegalHold, Tables};
-use prost::Message;
+use legal_hold_projection::transition::scope_digest;
+use legal_hold_projection::{Event, LegalHold, Tables};
 
+use crate::codes;
 use crate::hold_rules::released;
 
-/// The effects that tell other tenants.
-pub(crate) fn tell(updates: &[GoverningUpdate], moment: &Moment<'_>) -> Vec<Effect> {
-    let one = |update: &GoverningUpdate| {
-        let command = v1::ApplyGoverningHold {
-            governed_by_tenant_id: moment.tenant.as_str().to_owned(),
-            hold: update.hold.clone(),
-            release: update.release,
-            revision: update.revision,
-        };
-        let correlation = TenantHoldCorrelation {
-            hold_id: update.hold.as_ref().map(|hold| hold.hold_id.clone()).unwrap_or_default(),
-            tenant_id: update.tenant_id.clone(),
-            release: update.release,
-            revision: update.revision,
-        };
-        let forward = Forward {
-            tenant_id: update.tenant_id.clone(),
-            stream_key: update.tenant_id.clone(),
-            domain: DOMAIN.to_owned(),
-            kind: ApplyGoverningHold::KIND.to_owned(),
-            payload: command.encode_to_vec().into(),
-            correlation: correlation.encode_to_vec().into(),
-        };
-        Effect::forward(&forward, RecordTenantHold::KIND)
-    };
-    updates.iter().map(one).collect()
+/// Ids of holds that stand for one of another tenant begin with this. Callers cannot choose such an id.
+pub(crate) const GOVERNED_ID: char = '@';
+
+/// How long the id of a hold over several tenants may be, less the length of its tenant's id: together with both and a
+/// revision it must be an identifier, which has at most 200 characters.
+pub(crate) const HOLD_ID_MAX: usize = 200 - "@/18446744073709551615/".len();
+
+/// The id under which a hold of `home` is placed in another tenant. Every placement has one of its own: a hold that is
+/// over keeps its id and what the audit says of it.
+fn id_here(home: &str, revision: u64, hold_id: &str) -> String {
+    format!("{GOVERNED_ID}{home}/{revision}/{hold_id}")
 }
 
-/// The id under which a hold stands in another tenant.
-fn id_elsewhere(home: &str, hold_id: &str) -> String {
-    format!("{home}:{hold_id}")
-}
-
-/// From another tenant's stream: what shall stand here for its hold.
+/// From another tenant's stream: what is wanted here for its hold.
 #[derive(Debug, Clone)]
 pub struct ApplyGoverningHold {
     home: String,
@@ -65,42 +43,80 @@ pub struct ApplyGoverningHold {
 }
 
 impl ApplyGoverningHold {
-    fn placed(&self, id: String, ctx: &Context<'_>) -> Event {
-        let time =
-            |time: &Option<prost_types::Timestamp>| time.as_ref().and_then(|time| Timestamp::from_proto(time).ok());
-        let is_later = time(&self.hold.start_time).is_some_and(|start| start > ctx.now);
-        let state = if is_later { HoldState::Scheduled } else { HoldState::Active };
-        let hold = Hold {
-            hold_id: id,
+    /// Whether the hold is to be in force now. A home that does not say (below feature level 3) leaves it to the time.
+    fn state_wanted(&self, ctx: &Context<'_>) -> HoldState {
+        let start = self.hold.start_time.as_ref().and_then(|start| Timestamp::from_proto(start).ok());
+        match self.hold.state() {
+            HoldState::Active => HoldState::Active,
+            _ if start.is_some_and(|start| start > ctx.now) => HoldState::Scheduled,
+            _ => HoldState::Active,
+        }
+    }
+
+    fn placed(&self, ctx: &Context<'_>) -> Hold {
+        Hold {
+            hold_id: id_here(&self.home, self.revision, &self.hold.hold_id),
             governed_by_tenant_id: self.home.clone(),
-            state: state.into(),
+            governing_hold_id: self.hold.hold_id.clone(),
+            state: self.state_wanted(ctx).into(),
             placed_at: Some(ctx.position.into()),
             revision: self.revision,
             ..self.hold.clone()
-        };
-        Event::HoldPlaced(HoldPlaced { hold: Some(hold), governing_updates: Vec::new() })
+        }
     }
 
-    fn changed(&self, id: String) -> Event {
-        let change = ScopeChange {
-            scope: self.hold.scope.clone(),
-            end_time: self.hold.end_time,
-            replace_end_time: true,
-            ..Default::default()
-        };
-        Event::HoldScopeChanged(HoldScopeChanged {
-            hold_id: id,
-            change: Some(change),
-            reason: format!("as the hold of tenant {} that it stands for", self.home),
-            governing_updates: Vec::new(),
-            revision: self.revision,
-        })
+    /// What makes the hold that is here the one that is wanted, and that hold afterwards.
+    fn changes(&self, standing: &Hold, ctx: &Context<'_>) -> (Vec<Event>, Hold) {
+        let (hold_id, wanted) = (standing.hold_id.clone(), &self.hold);
+        let mut events = Vec::new();
+        if (&standing.name, &standing.owner, &standing.reason) != (&wanted.name, &wanted.owner, &wanted.reason) {
+            events.push(Event::HoldUpdated(HoldUpdated {
+                hold_id: hold_id.clone(),
+                name: wanted.name.clone(),
+                owner: wanted.owner.clone(),
+                reason: wanted.reason.clone(),
+            }));
+        }
+        let scope = |hold: &Hold| hold.scope.as_ref().map(scope_digest);
+        if scope(standing) != scope(wanted) || standing.end_time != wanted.end_time {
+            let change = ScopeChange {
+                scope: wanted.scope.clone(),
+                end_time: wanted.end_time,
+                replace_end_time: true,
+                ..Default::default()
+            };
+            events.push(Event::HoldScopeChanged(HoldScopeChanged {
+                hold_id: hold_id.clone(),
+                change: Some(change),
+                reason: format!("as the hold of tenant {} that it stands for", self.home),
+                governing_updates: Vec::new(),
+                revision: self.revision,
+            }));
+        }
+        let mut state = standing.state();
+        if state == HoldState::Scheduled && self.state_wanted(ctx) == HoldState::Active {
+            events.push(Event::HoldStarted(HoldStarted { hold_id, governing_updates: Vec::new() }));
+            state = HoldState::Active;
+        }
+        (events, Hold { scope: wanted.scope.clone(), state: state.into(), ..standing.clone() })
+    }
+
+    /// Only the stream of a tenant speaks for the holds of that tenant.
+    fn check_sender(&self, ctx: &Context<'_>) -> Result<(), Refusal> {
+        if ctx.sending_tenant() == Some(self.home.as_str()) {
+            return Ok(());
+        }
+        let message = format!(
+            "{} cannot speak for the holds of tenant {}; nothing was changed; a hold is changed in its own tenant",
+            ctx.actor.id, self.home
+        );
+        Err(Rejection::new(codes::HOLD_GOVERNED_ELSEWHERE, message).with("tenant_id", &self.home).into())
     }
 }
 
 impl Command for ApplyGoverningHold {
     type Request = v1::ApplyGoverningHold;
-    type Response = ();
+    type Response = v1::ApplyGoverningHoldResponse;
     type Projection = LegalHold;
     const KIND: &'static str = "ApplyGoverningHold";
     const INTERNAL: bool = true;
@@ -118,76 +134,53 @@ impl Command for ApplyGoverningHold {
     }
 
     fn decide(&self, tables: &Tables<'_>, ctx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
-        let id = id_elsewhere(&self.home, &self.hold.hold_id);
-        let standing = tables.holds().get((&id,))?;
-        Ok(match standing {
-            // Two updates may arrive in either order; the later one stands.
-            Some(hold) if hold.revision >= self.revision || hold.state() == HoldState::Released => Vec::new(),
+        self.check_sender(ctx)?;
+        let (standing, heard) = tables.governed_hold(&self.home, &self.hold.hold_id)?;
+        // Two updates may arrive in either order, and one may be sent again: the latest revision counts, once.
+        let is_news = self.revision > heard;
+        let (mut events, standing) = match standing {
+            standing if !is_news => (Vec::new(), standing),
             Some(hold) if self.release => {
                 let reason = format!("the hold of tenant {} that it stands for", self.home);
-                vec![released(&hold, ReleaseCause::GoverningHold, &reason)]
+                (vec![released(ctx, &hold, ReleaseCause::GoverningHold, &reason)?], None)
             }
-            Some(_) => vec![self.changed(id)],
-            None if self.release => Vec::new(),
-            None => vec![self.placed(id, ctx)],
-        })
-    }
-
-    fn respond(_: &Tables<'_>, _: &[Event]) -> Result<(), Fault> {
-        Ok(())
-    }
-}
-
-/// How another tenant's stream answered.
-#[derive(Debug, Clone)]
-pub struct RecordTenantHold {
-    outcome: ForwardOutcome,
-    about: TenantHoldCorrelation,
-}
-
-impl Command for RecordTenantHold {
-    type Request = v1::RecordTenantHold;
-    type Response = ();
-    type Projection = LegalHold;
-    const KIND: &'static str = "RecordTenantHold";
-    const INTERNAL: bool = true;
-
-    fn parse(request: Self::Request) -> Result<Self, Violations> {
-        let mut fields = Fields::new();
-        let outcome = fields.required("outcome", request.outcome);
-        let about = TenantHoldCorrelation::decode(outcome.correlation.clone());
-        let about = about.map_err(|error| Violations::one("correlation", error.to_string()));
-        let about = fields.inside("outcome", about);
-        fields.finish(Self { outcome, about })
-    }
-
-    fn authorisation(&self, _: &Tables<'_>, _: &Context<'_>) -> Result<Option<Authorisation>, Refusal> {
-        Ok(None)
-    }
-
-    fn decide(&self, tables: &Tables<'_>, _: &Context<'_>) -> Result<Vec<Event>, Refusal> {
-        // The answer to an update that a later one has overtaken says nothing about how the hold stands now.
-        let current =
-            tables.holds().get((&self.about.hold_id,))?.is_some_and(|hold| hold.revision == self.about.revision);
-        if !current {
-            return Ok(Vec::new());
-        }
-        let state = match (self.outcome.accepted, self.about.release) {
-            (true, false) => TenantHoldState::Active,
-            (true, true) => TenantHoldState::Released,
-            (false, _) => TenantHoldState::Refused,
+            None if self.release => (Vec::new(), None),
+            Some(hold) => {
+                let (events, after) = self.changes(&hold, ctx);
+                (events, Some(after))
+            }
+            None => {
+                let hold = self.placed(ctx);
+                if tables.holds().contains((&hold.hold_id,))? {
+                    let message = format!("a hold {} exists already; nothing was placed", hold.hold_id);
+                    return Err(Rejection::new(codes::HOLD_ALREADY_EXISTS, message).into());
+                }
+                let placed = HoldPlaced { hold: Some(hold.clone()), governing_updates: Vec::new() };
+                (vec![Event::HoldPlaced(placed)], Some(hold))
+            }
         };
-        let position = Position { partition: PartitionId(self.outcome.partition), offset: Offset(self.outcome.offset) };
-        Ok(vec![Event::TenantHoldRecorded(TenantHoldRecorded {
-            hold_id: self.about.hold_id.clone(),
-            tenant_id: self.about.tenant_id.clone(),
-            state: state.into(),
-            code: self.outcome.code.clone(),
-            position: Some(position.into()),
-        })])
+        if ctx.feature_level()? >= FeatureLevel::CONFIRMED_HOLDS {
+            let standing = standing.map(|hold| GoverningHoldStanding {
+                state: hold.state,
+                scope_digest: hold.scope.as_ref().map(scope_digest).unwrap_or_default(),
+                hold_id: hold.hold_id,
+                revision: 0,
+            });
+            let revision = self.revision.max(heard);
+            events.push(Event::GoverningHoldApplied(GoverningHoldApplied {
+                governed_by_tenant_id: self.home.clone(),
+                governing_hold_id: self.hold.hold_id.clone(),
+                standing: Some(GoverningHoldStanding { revision, ..standing.unwrap_or_default() }),
+            }));
+        }
+        Ok(events)
     }
 
-    fn respond(_: &Tables<'_>, _: &[Event]) -> Result<(), Fault> {
-        Ok(())
+    fn respond(_: &Tables<'_>, events: &[Event]) -> Result<Self::Response, Fault> {
+        let standing = events.iter().find_map(|event| match event {
+            Event::GoverningHoldApplied(event) => event.standing.clone(),
+            _ => None,
+        });
+        Ok(v1::ApplyGoverningHoldResponse { standing })
     }
 }

@@ -1,23 +1,30 @@
-//! What may be done to a hold in which state, who may do it alone, and what other tenants are told.
+//! What may be done to a hold in which state, who may do it alone, and how it ends.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use daybook_kernel::authorisation::{Attribute, Authorisation};
+use daybook_kernel::calendar::CalendarPeriod;
 use daybook_kernel::domain::Context;
+use daybook_kernel::fields::Fields;
 use daybook_kernel::rejection::{Refusal, Rejection};
 use daybook_kernel::state::Fault;
-use daybook_kernel::time::{duration_from_proto, duration_to_proto};
+use daybook_kernel::time::{Timestamp, duration_from_proto, duration_to_proto};
 use daybook_proto::legal_hold::v1::{
-    GoverningUpdate, Hold, HoldReleaseScheduled, HoldReleased, HoldState, ReleaseCause, ScopeChange, TenantHold,
-    TenantHoldState, TenantScope,
+    self, Hold, HoldReleaseScheduled, HoldReleased, HoldState, ReleaseCause, ScopeChange,
 };
+use legal_hold_projection::retention::calendar_period;
 use legal_hold_projection::scope::{compile, covers};
+use legal_hold_projection::transition::{after_release, wanted};
 use legal_hold_projection::{Event, NAMESPACE, Tables};
 
 use crate::codes;
+use crate::other_tenants::governing_updates;
 
-/// How long a hold goes on after an approved release, unless it says otherwise.
+/// How long a release can be delayed.
+const RELEASE_DELAY_MAX: Duration = Duration::from_secs(3_660 * 24 * 60 * 60);
+
+/// How long a hold stays in force after an approved release, unless it says otherwise.
 pub const RELEASE_DELAY_DEFAULT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// A hold that must be there.
@@ -69,7 +76,7 @@ pub(crate) fn settled_hold(tables: &Tables<'_>, hold_id: &str) -> Result<Hold, R
 pub(crate) fn about_hold(action: &'static str, hold: &Hold) -> Authorisation {
     let empty = Default::default();
     let scope = hold.scope.as_ref().unwrap_or(&empty);
-    let others = hold.other_tenants.iter().filter_map(|tenant| tenant.target.as_ref()?.scope.as_ref());
+    let others = wanted(hold).filter_map(|target| target.scope.as_ref());
     let scopes: Vec<_> = std::iter::once(scope).chain(others).collect();
     let categories: BTreeSet<_> = scopes.iter().flat_map(|scope| scope.data_categories.iter().cloned()).collect();
     Authorisation::new(NAMESPACE, action, "Hold", &hold.hold_id)
@@ -77,7 +84,7 @@ pub(crate) fn about_hold(action: &'static str, hold: &Hold) -> Authorisation {
         .attribute("owner", hold.owner.as_str())
         .attribute("categories", Attribute::Texts(categories))
         .attribute("everything", scopes.iter().any(|scope| scope.everything))
-        .attribute("across_tenants", !hold.other_tenants.is_empty())
+        .attribute("across_tenants", wanted(hold).next().is_some())
 }
 
 /// The same for a hold by its id; one that is not there has no attributes, and the command is rejected later.
@@ -89,36 +96,6 @@ pub(crate) fn about_hold_id(
     let hold = tables.holds().get((hold_id,))?;
     let hold = hold.unwrap_or_else(|| Hold { hold_id: hold_id.to_owned(), ..Default::default() });
     Ok(Some(about_hold(action, &hold)))
-}
-
-/// A hold in other tenants needs a token that speaks for each of them, and a permission of its own.
-pub(crate) fn check_other_tenants(ctx: &Context<'_>, hold: &Hold, tenants: &[TenantScope]) -> Result<(), Refusal> {
-    if tenants.is_empty() {
-        return Ok(());
-    }
-    for (i, target) in tenants.iter().enumerate() {
-        let tenant = &target.tenant_id;
-        if tenant == ctx.tenant.as_str() {
-            let problem = "is the hold's own tenant: its scope goes into `scope`";
-            let field = format!("other_tenants[{i}].tenant_id");
-            return Err(daybook_kernel::rejection::Violations::one(field, problem).into());
-        }
-        if !ctx.actor.tenant_ids.contains(tenant) {
-            let message = format!(
-                "the token of {} does not speak for tenant {tenant}; nothing was changed; use one that names every \
-                 tenant of the hold",
-                ctx.actor.id
-            );
-            return Err(Rejection::new(daybook_kernel::code::TENANT_NOT_IN_TOKEN, message)
-                .with("tenant_id", tenant)
-                .into());
-        }
-    }
-    let question = about_hold("PlaceHoldAcrossTenants", hold).attribute("across_tenants", true);
-    if ctx.permits(&question)? {
-        return Ok(());
-    }
-    Err(daybook_kernel::decide::denied(ctx.actor, &question).into())
 }
 
 /// Whether a change covers at least what the hold covers now, for at least as long, in every tenant.
@@ -135,97 +112,95 @@ pub(crate) fn only_widens(hold: &Hold, change: &ScopeChange) -> bool {
             (Some(before), Some(after)) => (after.seconds, after.nanos) >= (before.seconds, before.nanos),
         };
     let others = !change.replace_other_tenants
-        || hold.other_tenants.iter().filter_map(|tenant| tenant.target.as_ref()).all(|before| {
+        || wanted(hold).all(|before| {
             let after = change.other_tenants.iter().find(|after| after.tenant_id == before.tenant_id);
             after.and_then(|after| after.scope.as_ref()).is_some_and(|after| wider(before.scope.as_ref(), after))
         });
     own && later && others
 }
 
-/// The hold after a change.
-pub(crate) fn after_change(hold: &Hold, change: &ScopeChange) -> Hold {
-    let mut after = hold.clone();
-    if let Some(scope) = &change.scope {
-        after.scope = Some(scope.clone());
-    }
-    if change.replace_end_time {
-        after.end_time = change.end_time;
-    }
-    if change.replace_other_tenants {
-        let tenants = change.other_tenants.iter();
-        after.other_tenants = tenants
-            .map(|target| TenantHold {
-                target: Some(target.clone()),
-                state: TenantHoldState::Pending.into(),
-                ..Default::default()
-            })
-            .collect();
-    }
-    after
+/// How long a hold stays in force after the approval of its release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReleaseDelay {
+    /// An exact time.
+    Exact(Duration),
+    /// Calendar time.
+    Calendar(CalendarPeriod),
 }
 
-/// What other tenants are told when a hold goes from one form to another. `None` before: it is new; `None` after: it
-/// is over.
-pub(crate) fn governing_updates(before: Option<&Hold>, after: Option<&Hold>) -> Vec<GoverningUpdate> {
-    let targets = |hold: Option<&Hold>| -> Vec<TenantScope> {
-        hold.into_iter().flat_map(|hold| hold.other_tenants.iter().filter_map(|tenant| tenant.target.clone())).collect()
-    };
-    let (gone, standing) = (targets(before), targets(after));
-    let Some(hold) = after.or(before) else { return Vec::new() };
-    let revision = hold.revision + 1;
-    let there = |scope: Option<daybook_proto::legal_hold::v1::Scope>| Hold {
-        hold_id: hold.hold_id.clone(),
-        name: hold.name.clone(),
-        matter_id: hold.matter_id.clone(),
-        owner: hold.owner.clone(),
-        reason: hold.reason.clone(),
-        scope,
-        start_time: hold.start_time,
-        end_time: hold.end_time,
-        placed_by: hold.placed_by.clone(),
-        ..Default::default()
-    };
-    let releases = gone
-        .into_iter()
-        .filter(|target| standing.iter().all(|other| other.tenant_id != target.tenant_id))
-        .map(|target| (target.tenant_id, None, true))
-        .collect::<Vec<_>>();
-    let placements = standing.iter().map(|target| (target.tenant_id.clone(), target.scope.clone(), false));
-    releases
-        .into_iter()
-        .chain(placements)
-        .map(|(tenant_id, scope, release)| GoverningUpdate { tenant_id, hold: Some(there(scope)), release, revision })
-        .collect()
+impl ReleaseDelay {
+    /// The delay that two fields of a message say, of which at most one is set.
+    pub(crate) fn of(exact: Option<&prost_types::Duration>, calendar: Option<&v1::CalendarPeriod>) -> Option<Self> {
+        let exact = exact.and_then(|delay| duration_from_proto(delay).ok()).map(Self::Exact);
+        calendar.and_then(calendar_period).map(Self::Calendar).or(exact)
+    }
+
+    /// Checks two fields of a request, of which at most one may be set.
+    pub(crate) fn parse(
+        fields: &mut Fields,
+        (exact_field, exact): (&str, Option<prost_types::Duration>),
+        (calendar_field, calendar): (&str, Option<v1::CalendarPeriod>),
+    ) -> Option<Self> {
+        let both = exact.is_some() && calendar.is_some();
+        fields.check(calendar_field, !both, &format!("cannot be set together with {exact_field}"));
+        let exact = fields.duration(exact_field, exact, RELEASE_DELAY_MAX).map(Self::Exact);
+        let Some(calendar) = calendar else { return exact };
+        let period = calendar_period(&calendar);
+        let in_range = period
+            .is_some_and(|period| period.after(Timestamp::default()).since(Timestamp::default()) <= RELEASE_DELAY_MAX);
+        fields.check(calendar_field, in_range, "must be more than nothing and at most 10 years");
+        period.map(Self::Calendar)
+    }
+
+    /// The exact delay and the calendar one, as messages have them.
+    pub(crate) fn to_proto(self) -> (Option<prost_types::Duration>, Option<v1::CalendarPeriod>) {
+        match self {
+            Self::Exact(delay) => (Some(duration_to_proto(delay)), None),
+            Self::Calendar(period) => {
+                let (years, months, days) = period.parts();
+                (None, Some(v1::CalendarPeriod { years, months, days }))
+            }
+        }
+    }
+
+    fn after(self, time: Timestamp) -> Timestamp {
+        match self {
+            Self::Exact(delay) => time.saturating_add(delay),
+            Self::Calendar(period) => period.after(time),
+        }
+    }
 }
 
-/// The events of an approved release: at once, or after its delay.
+/// The event of an approved release: at once, or after its delay.
 pub(crate) fn release(
     ctx: &Context<'_>,
     hold: &Hold,
-    delay: Option<&prost_types::Duration>,
+    delay: Option<ReleaseDelay>,
     reason: &str,
 ) -> Result<Event, Fault> {
-    let delay = delay.or(hold.release_delay.as_ref()).and_then(|delay| duration_from_proto(delay).ok());
-    let delay = delay.unwrap_or(RELEASE_DELAY_DEFAULT);
-    if delay.is_zero() {
-        return Ok(released(hold, ReleaseCause::Released, reason));
+    let own = || ReleaseDelay::of(hold.release_delay.as_ref(), hold.calendar_release_delay.as_ref());
+    let delay = delay.or_else(own).unwrap_or(ReleaseDelay::Exact(RELEASE_DELAY_DEFAULT));
+    if delay == ReleaseDelay::Exact(Duration::ZERO) {
+        return released(ctx, hold, ReleaseCause::Released, reason);
     }
+    let (exact, calendar_delay) = delay.to_proto();
     Ok(Event::HoldReleaseScheduled(HoldReleaseScheduled {
         hold_id: hold.hold_id.clone(),
-        effective_at: Some(ctx.now.saturating_add(delay).to_proto()),
+        effective_at: Some(delay.after(ctx.now).to_proto()),
         reason: reason.to_owned(),
-        delay: Some(duration_to_proto(delay)),
+        delay: exact,
+        calendar_delay,
     }))
 }
 
 /// The event of a hold's end.
-pub(crate) fn released(hold: &Hold, cause: ReleaseCause, reason: &str) -> Event {
-    Event::HoldReleased(HoldReleased {
+pub(crate) fn released(ctx: &Context<'_>, hold: &Hold, cause: ReleaseCause, reason: &str) -> Result<Event, Fault> {
+    Ok(Event::HoldReleased(HoldReleased {
         hold_id: hold.hold_id.clone(),
         cause: cause.into(),
         reason: reason.to_owned(),
-        governing_updates: governing_updates(Some(hold), None),
-    })
+        governing_updates: governing_updates(ctx, &after_release(hold))?,
+    }))
 }
 
 /// The hold that events were about, for the answer.
@@ -240,10 +215,11 @@ pub(crate) fn hold_of(tables: &Tables<'_>, events: &[Event]) -> Result<Option<Ho
         Event::HoldReleaseScheduled(event) => Some(event.hold_id.as_str()),
         Event::HoldReleaseCancelled(event) => Some(event.hold_id.as_str()),
         Event::HoldReleased(event) => Some(event.hold_id.as_str()),
+        Event::TenantHoldsAsked(event) => Some(event.hold_id.as_str()),
         _ => None,
     });
     match hold_id {
-        Some(hold_id) => tables.holds().get((hold_id,)),
+        Some(hold_id) => tables.hold(hold_id),
         None => Ok(None),
     }
 }

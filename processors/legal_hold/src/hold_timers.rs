@@ -5,10 +5,11 @@ use daybook_kernel::domain::{Command, Context};
 use daybook_kernel::fields::Fields;
 use daybook_kernel::rejection::{Refusal, Violations};
 use daybook_kernel::state::Fault;
-use daybook_proto::legal_hold::v1::{self, HoldStarted, HoldState, ReleaseCause};
+use daybook_proto::legal_hold::v1::{self, Hold, HoldStarted, HoldState, ReleaseCause};
 use legal_hold_projection::{Event, LegalHold, Tables};
 
 use crate::hold_rules::released;
+use crate::other_tenants::governing_updates;
 
 fn parse_hold_id(hold_id: String) -> Result<String, Violations> {
     let mut fields = Fields::new();
@@ -35,11 +36,12 @@ impl Command for StartHold {
         Ok(None)
     }
 
-    fn decide(&self, tables: &Tables<'_>, _: &Context<'_>) -> Result<Vec<Event>, Refusal> {
-        let hold = tables.holds().get((&self.0,))?;
-        let is_scheduled = hold.is_some_and(|hold| hold.state() == HoldState::Scheduled);
-        let started = Event::HoldStarted(HoldStarted { hold_id: self.0.clone() });
-        Ok(is_scheduled.then_some(started).into_iter().collect())
+    fn decide(&self, tables: &Tables<'_>, ctx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+        let hold = tables.holds().get((&self.0,))?.filter(|hold| hold.state() == HoldState::Scheduled);
+        let Some(hold) = hold else { return Ok(Vec::new()) };
+        let after = Hold { state: HoldState::Active.into(), ..hold };
+        let governing_updates = governing_updates(ctx, &after)?;
+        Ok(vec![Event::HoldStarted(HoldStarted { hold_id: self.0.clone(), governing_updates })])
     }
 
     fn respond(_: &Tables<'_>, _: &[Event]) -> Result<(), Fault> {
@@ -66,9 +68,12 @@ impl Command for EndHold {
         Ok(None)
     }
 
-    fn decide(&self, tables: &Tables<'_>, _: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    fn decide(&self, tables: &Tables<'_>, ctx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         let hold = tables.holds().get((&self.0,))?.filter(|hold| hold.state() != HoldState::Released);
-        Ok(hold.map(|hold| released(&hold, ReleaseCause::Ended, "its end time has come")).into_iter().collect())
+        // One that stands for a hold of another tenant ends when that tenant says so: until then it shows as in force
+        // there, and clocks differ.
+        let Some(hold) = hold.filter(|hold| hold.governed_by_tenant_id.is_empty()) else { return Ok(Vec::new()) };
+        Ok(vec![released(ctx, &hold, ReleaseCause::Ended, "its end time has come")?])
     }
 
     fn respond(_: &Tables<'_>, _: &[Event]) -> Result<(), Fault> {
@@ -95,10 +100,11 @@ impl Command for FinishRelease {
         Ok(None)
     }
 
-    fn decide(&self, tables: &Tables<'_>, _: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    fn decide(&self, tables: &Tables<'_>, ctx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         let hold = tables.holds().get((&self.0,))?.filter(|hold| hold.state() == HoldState::Releasing);
+        let Some(hold) = hold else { return Ok(Vec::new()) };
         let reason = "the delay of the approved release is over";
-        Ok(hold.map(|hold| released(&hold, ReleaseCause::Released, reason)).into_iter().collect())
+        Ok(vec![released(ctx, &hold, ReleaseCause::Released, reason)?])
     }
 
     fn respond(_: &Tables<'_>, _: &[Event]) -> Result<(), Fault> {

@@ -7,37 +7,45 @@
 //! | --- | --- |
 //! | `RegisterItem`, `RegisterItems` | [`register_items`] |
 //! | `SetRetentionClass` | [`set_retention_class`] |
+//! | `ApproveRetentionChange`, `DeclineRetentionChange` | [`retention_change`] |
 //! | `PlaceHold` | [`place_hold`] |
 //! | `UpdateHold` | [`update_hold`] |
 //! | `ChangeHoldScope` | [`change_hold_scope`] |
 //! | `ReleaseHold`, `CancelRelease` | [`release_hold`] |
 //! | `ApproveHoldChange`, `DeclineHoldChange` | [`settle_hold_change`] |
+//! | `ConfirmHold` | [`other_tenants`] |
 //! | `DisposeItems` | [`dispose_items`] |
 //! | `CompleteReview` | [`complete_review`] |
 //! | `RevealItem`, `RevealEntities` | [`reveal`] |
-//! | timers: `RunRetention`, `StartHold`, `EndHold`, `FinishRelease`, `SweepHold` | [`run_retention`], [`hold_timers`], [`sweep_hold`] |
-//! | outcomes of effects: `RecordKeyDestruction`, `RecordTenantHold` | [`record_key_destruction`], [`governing_hold`] |
+//! | timers: `RunRetention`, `StartHold`, `EndHold`, `FinishRelease`, `SweepHold`, `ConfirmTenantHolds` | [`run_retention`], [`hold_timers`], [`sweep_hold`], [`other_tenants`] |
+//! | outcomes of effects: `RecordKeyDestruction`, `RecordTenantHold` | [`record_key_destruction`], [`other_tenants`] |
 //! | from another tenant's stream: `ApplyGoverningHold` | [`governing_hold`] |
+//! | from the door: `DiscardKeys` | [`discard_keys`] |
 //!
-//! Shared rules: [`disposition`] (deleted or put off), [`hold_rules`] (what may be done to a hold in which state, and
-//! what other tenants are told), [`parse`] (fields that several commands have).
+//! Shared rules: [`disposition`] (deleted or deferred), [`hold_rules`] (what may be done to a hold in which state),
+//! [`other_tenants`] (who may reach into another tenant, and what that tenant is sent), [`parse`] (fields that several
+//! commands have).
 //!
 //! Architecture invariant: pure. Reads the domain's tables, the command and the context; `../clippy.toml` holds that.
 
 pub mod change_hold_scope;
 pub mod complete_review;
+pub mod discard_keys;
 pub mod dispose_items;
 pub mod disposition;
 pub mod governing_hold;
 pub mod hold_rules;
 pub mod hold_timers;
+pub mod other_tenants;
 pub mod parse;
 pub mod place_hold;
 pub mod record_key_destruction;
 pub mod register_items;
 pub mod release_hold;
+pub mod retention_change;
 pub mod reveal;
 pub mod run_retention;
+mod second_person;
 pub mod set_retention_class;
 pub mod settle_hold_change;
 pub mod sweep_hold;
@@ -50,7 +58,7 @@ use daybook_kernel::registry::QueryEntry;
 use daybook_kernel::system::Effect;
 use legal_hold_projection::{
     CheckDisposition, DOMAIN, Event, GetHold, GetItem, ListAuditEntries, ListHolds, ListItems, ListRetentionClasses,
-    PreviewScope,
+    PreviewRetentionClass, PreviewScope,
 };
 
 daybook_kernel::commands! {
@@ -77,7 +85,12 @@ daybook_kernel::commands! {
         SweepHold(sweep_hold::SweepHold),
         RecordKeyDestruction(record_key_destruction::RecordKeyDestruction),
         ApplyGoverningHold(governing_hold::ApplyGoverningHold),
-        RecordTenantHold(governing_hold::RecordTenantHold),
+        RecordTenantHold(other_tenants::RecordTenantHold),
+        ConfirmTenantHolds(other_tenants::ConfirmTenantHolds),
+        ConfirmHold(other_tenants::ConfirmHold),
+        DiscardKeys(discard_keys::DiscardKeys),
+        ApproveRetentionChange(retention_change::ApproveRetentionChange),
+        DeclineRetentionChange(retention_change::DeclineRetentionChange),
     }
 }
 
@@ -87,7 +100,8 @@ pub struct LegalHold;
 impl Domain for LegalHold {
     const NAME: &'static str = DOMAIN;
     const SERVICE: &'static str = "daybook.legal_hold.v1.LegalHoldService";
-    const DECIDER_VERSION: u32 = 1;
+    const POLICY_NAMESPACE: &'static str = legal_hold_projection::NAMESPACE;
+    const DECIDER_VERSION: u32 = 2;
     const CEDAR_SCHEMA: &'static str = include_str!("../policy/schema.cedarschema");
     const CEDAR_POLICIES: &'static str = include_str!("../policy/default.cedar");
     const CODES: &'static [Code] = codes::EVERY;
@@ -99,13 +113,23 @@ impl Domain for LegalHold {
     }
 
     fn effects(event: &Event, moment: &Moment<'_>) -> Vec<Effect> {
-        match event {
-            Event::ItemsDisposed(event) => disposition::destroy_keys(event, moment),
-            Event::HoldPlaced(event) => governing_hold::tell(&event.governing_updates, moment),
-            Event::HoldScopeChanged(event) => governing_hold::tell(&event.governing_updates, moment),
-            Event::HoldReleased(event) => governing_hold::tell(&event.governing_updates, moment),
-            _ => Vec::new(),
-        }
+        let updates = match event {
+            Event::ItemsDisposed(event) => return disposition::destroy_keys(event, moment),
+            Event::ItemKeysDiscarded(event) => {
+                return disposition::destroy_keys_of(event.item_ids.iter().map(String::as_str), moment);
+            }
+            Event::HoldPlaced(event) => &event.governing_updates,
+            Event::HoldStarted(event) => &event.governing_updates,
+            Event::HoldScopeChanged(event) => &event.governing_updates,
+            Event::HoldReleased(event) => &event.governing_updates,
+            Event::TenantHoldsAsked(event) => &event.governing_updates,
+            _ => return Vec::new(),
+        };
+        other_tenants::send(updates, moment)
+    }
+
+    fn discard_keys(key_ids: &[String]) -> Option<(&'static str, Vec<u8>)> {
+        discard_keys::DiscardKeys::of_keys(key_ids)
     }
 
     fn queries() -> Vec<QueryEntry> {
@@ -114,6 +138,7 @@ impl Domain for LegalHold {
             QueryEntry::of::<GetItem>(),
             QueryEntry::of::<ListItems>(),
             QueryEntry::of::<ListRetentionClasses>(),
+            QueryEntry::of::<PreviewRetentionClass>(),
             QueryEntry::of::<GetHold>(),
             QueryEntry::of::<ListHolds>(),
             QueryEntry::of::<PreviewScope>(),
@@ -145,7 +170,15 @@ pub mod codes {
         HOLD_CHANGE_PENDING: FailedPrecondition;
         /// No such change waits for approval.
         HOLD_CHANGE_NOT_PENDING: FailedPrecondition;
-        /// Whoever asked for a change cannot approve it.
+        /// A change of a retention class lets more items fall due than the caller accepted.
+        RETENTION_DUE_NOT_ACCEPTED: FailedPrecondition;
+        /// A change of the retention class waits for approval already.
+        RETENTION_CHANGE_PENDING: FailedPrecondition;
+        /// No such change of the retention class waits for approval.
+        RETENTION_CHANGE_NOT_PENDING: FailedPrecondition;
+        /// An item is past the end of its retention and was not to be registered then.
+        RETENTION_ALREADY_OVER: FailedPrecondition;
+        /// The principal who asked for a change cannot approve it.
         SECOND_PERSON_REQUIRED: PermissionDenied;
         /// The hold stands for one of another tenant and is changed only from there.
         HOLD_GOVERNED_ELSEWHERE: FailedPrecondition;
@@ -167,6 +200,10 @@ pub mod codes {
         HOLD_RELEASE_NOT_SCHEDULED,
         HOLD_CHANGE_PENDING,
         HOLD_CHANGE_NOT_PENDING,
+        RETENTION_DUE_NOT_ACCEPTED,
+        RETENTION_CHANGE_PENDING,
+        RETENTION_CHANGE_NOT_PENDING,
+        RETENTION_ALREADY_OVER,
         SECOND_PERSON_REQUIRED,
         HOLD_GOVERNED_ELSEWHERE,
         HOLD_UNCHANGED,

@@ -1,20 +1,20 @@
 //! Releasing a hold: asked for by one, approved by another, effective after a delay in which it can be cancelled.
 
-use std::time::Duration;
-
 use daybook_kernel::authorisation::Authorisation;
 use daybook_kernel::domain::{Command, Context};
+use daybook_kernel::feature_level::FeatureLevel;
 use daybook_kernel::fields::Fields;
 use daybook_kernel::rejection::{Refusal, Rejection, Violations};
 use daybook_kernel::state::Fault;
-use daybook_kernel::time::duration_to_proto;
 use daybook_proto::legal_hold::v1::{
     self, HoldChangeRequested, HoldReleaseCancelled, HoldState, PendingChange, ReleaseChange, pending_change::Change,
 };
+use legal_hold_projection::transition::wanted;
 use legal_hold_projection::{Event, LegalHold, Tables};
 
-use crate::hold_rules::{about_hold, about_hold_id, changeable_hold, hold_of, release, settled_hold};
-use crate::place_hold::RELEASE_DELAY_MAX;
+use crate::hold_rules::{ReleaseDelay, about_hold, about_hold_id, changeable_hold, hold_of, release, settled_hold};
+use crate::other_tenants::check_tokens;
+use crate::second_person::{HOLD_AS_SERVICE, is_a_person};
 use crate::{codes, parse};
 
 /// Asks for the release of a hold.
@@ -22,7 +22,7 @@ use crate::{codes, parse};
 pub struct ReleaseHold {
     hold_id: String,
     reason: String,
-    delay: Option<Duration>,
+    delay: Option<ReleaseDelay>,
 }
 
 impl Command for ReleaseHold {
@@ -35,7 +35,8 @@ impl Command for ReleaseHold {
         let mut fields = Fields::new();
         let hold_id = fields.identifier("hold_id", request.hold_id);
         let reason = parse::reason(&mut fields, request.reason);
-        let delay = fields.duration("delay", request.delay, RELEASE_DELAY_MAX);
+        let delay =
+            ReleaseDelay::parse(&mut fields, ("delay", request.delay), ("calendar_delay", request.calendar_delay));
         fields.finish(Self { hold_id, reason, delay })
     }
 
@@ -45,13 +46,19 @@ impl Command for ReleaseHold {
 
     fn decide(&self, tables: &Tables<'_>, ctx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         let hold = settled_hold(tables, &self.hold_id)?;
-        let delay = self.delay.map(duration_to_proto);
-        if ctx.permits(&about_hold("ReleaseHoldAlone", &hold))? {
-            return Ok(vec![release(ctx, &hold, delay.as_ref(), &self.reason)?]);
+        check_tokens(ctx, wanted(&hold).map(|target| target.tenant_id.as_str()))?;
+        if matches!(self.delay, Some(ReleaseDelay::Calendar(_))) {
+            ctx.requires(FeatureLevel::CONFIRMED_HOLDS)?;
         }
+        if ctx.permits(&about_hold("ReleaseHoldAlone", &hold))? {
+            return Ok(vec![release(ctx, &hold, self.delay, &self.reason)?]);
+        }
+        is_a_person(ctx, &about_hold(HOLD_AS_SERVICE, &hold))?;
+        let own = (hold.release_delay, hold.calendar_release_delay);
+        let (delay, calendar_delay) = self.delay.map_or(own, ReleaseDelay::to_proto);
         let change = PendingChange {
             change_id: ctx.derive_id("change"),
-            change: Some(Change::Release(ReleaseChange { delay: delay.or(hold.release_delay) })),
+            change: Some(Change::Release(ReleaseChange { delay, calendar_delay })),
             requested_by: ctx.actor.id.clone(),
             requested_at: Some(ctx.now.to_proto()),
             reason: self.reason.clone(),

@@ -60,8 +60,12 @@ impl Command for RevealItem {
         };
         let Some(mut item) = row.and_then(|row| row.item) else { return Ok(v1::RevealItemResponse::default()) };
         item.sealed = tables.item_content().get((&item.item_id,))?;
-        for entity in &mut item.entities {
-            entity.sealed = tables.entities().get((&entity.id,))?;
+        for (place, entity) in (0_u32..).zip(&mut item.entities) {
+            // As this item has it; else as everybody has it.
+            entity.sealed = match tables.item_entities().get((&item.item_id, place))? {
+                Some(own) => Some(own),
+                None => tables.entities().get((&entity.id,))?,
+            };
         }
         Ok(v1::RevealItemResponse { receipt: None, item: Some(item) })
     }

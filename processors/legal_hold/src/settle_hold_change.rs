@@ -8,11 +8,14 @@ use daybook_kernel::state::Fault;
 use daybook_proto::legal_hold::v1::{
     self, Hold, HoldChangeApproved, HoldChangeDeclined, PendingChange, pending_change::Change,
 };
+use legal_hold_projection::transition::wanted;
 use legal_hold_projection::{Event, LegalHold, Tables};
 
-use crate::change_hold_scope::scope_changed;
+use crate::change_hold_scope::{check_reach, scope_changed};
 use crate::codes;
-use crate::hold_rules::{about_hold_id, changeable_hold, hold_of, release};
+use crate::hold_rules::{ReleaseDelay, about_hold, about_hold_id, changeable_hold, hold_of, release};
+use crate::other_tenants::check_tokens;
+use crate::second_person::{HOLD_AS_SERVICE, is_a_person};
 
 #[derive(Debug, Clone)]
 struct Settlement {
@@ -30,7 +33,7 @@ impl Settlement {
         fields.finish(Self { hold_id, change_id, comment })
     }
 
-    /// The hold, and the change that is meant: whoever approves names what he has seen.
+    /// The hold, and the change that is meant: the approver names what he has seen.
     fn pending(&self, tables: &Tables<'_>) -> Result<(Hold, PendingChange), Refusal> {
         let hold = changeable_hold(tables, &self.hold_id)?;
         match &hold.pending_change {
@@ -75,14 +78,22 @@ impl Command for ApproveHoldChange {
             );
             return Err(Rejection::new(codes::SECOND_PERSON_REQUIRED, message).into());
         }
+        is_a_person(ctx, &about_hold(HOLD_AS_SERVICE, &hold))?;
         let approved = Event::HoldChangeApproved(HoldChangeApproved {
             hold_id: hold.hold_id.clone(),
             change_id: pending.change_id.clone(),
             comment: self.0.comment.clone(),
         });
         let made = match &pending.change {
-            Some(Change::Release(change)) => release(ctx, &hold, change.delay.as_ref(), &pending.reason)?,
-            Some(Change::Scope(change)) => scope_changed(&hold, change, &pending.reason),
+            Some(Change::Release(change)) => {
+                check_tokens(ctx, wanted(&hold).map(|target| target.tenant_id.as_str()))?;
+                let delay = ReleaseDelay::of(change.delay.as_ref(), change.calendar_delay.as_ref());
+                release(ctx, &hold, delay, &pending.reason)?
+            }
+            Some(Change::Scope(change)) => {
+                check_reach(ctx, &hold, change)?;
+                scope_changed(ctx, &hold, change, &pending.reason)?
+            }
             None => return Err(Fault::Damaged(format!("change {} says nothing", pending.change_id)).into()),
         };
         Ok(vec![approved, made])

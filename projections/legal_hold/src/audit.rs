@@ -2,7 +2,7 @@
 
 use daybook_kernel::domain::{EventSet, Moment};
 use daybook_kernel::state::Fault;
-use daybook_proto::legal_hold::v1::{AuditAction, AuditEntry};
+use daybook_proto::legal_hold::v1::{AuditAction, AuditEntry, TenantHoldRecorded};
 use daybook_proto::system::v1::Mark;
 
 use crate::{Event, TablesMut};
@@ -23,6 +23,7 @@ pub(crate) fn record(tables: &mut TablesMut<'_>, event: &Event, moment: &Moment<
     entry.event_index = moment.event_index;
     entry.decided_at = Some(moment.now.to_proto());
     entry.actor_id = moment.actor_id.to_owned();
+    entry.actor_kind = moment.actor_kind.into();
     entry.command_hash = moment.command_hash.to_hex();
 
     let (offset, index) = (moment.position.offset.0, moment.event_index);
@@ -49,6 +50,15 @@ pub fn audit_entry(event: &daybook_proto::log::v1::Event) -> Result<Option<Audit
     Ok(entry(&<Event as EventSet>::decode(event)?))
 }
 
+/// The hold that an event of the log places, with its matter: what shows to which matter the later entries of that hold
+/// belong.
+pub fn placed_hold(event: &daybook_proto::log::v1::Event) -> Result<Option<(String, String)>, Fault> {
+    Ok(match <Event as EventSet>::decode(event)? {
+        Event::HoldPlaced(event) => event.hold.map(|hold| (hold.hold_id, hold.matter_id)),
+        _ => None,
+    })
+}
+
 fn entry(event: &Event) -> Option<AuditEntry> {
     let of_hold = |action: AuditAction, hold_id: &str, reason: &str| {
         Some(AuditEntry {
@@ -61,15 +71,37 @@ fn entry(event: &Event) -> Option<AuditEntry> {
     let of_items = |action: AuditAction, item_ids: Vec<String>, reason: &str| {
         Some(AuditEntry { action: action.into(), item_ids, reason: reason.to_owned(), ..Default::default() })
     };
+    let of_class = |action: AuditAction, class_id: &str, reason: &str| {
+        let (action, related_ids) = (action.into(), vec![class_id.to_owned()]);
+        Some(AuditEntry { action, related_ids, reason: reason.to_owned(), ..Default::default() })
+    };
     match event {
         Event::ItemsRegistered(_) | Event::RetentionRun(_) | Event::HoldSwept(_) | Event::DispositionRepeated(_) => {
             None
         }
+        // What it changed here has an event of its own.
+        Event::GoverningHoldApplied(_) => None,
+        Event::TenantHoldsAsked(event) if event.attempt == 0 => None,
+        Event::TenantHoldsAsked(event) => {
+            let tenants = event.governing_updates.iter().map(|update| update.tenant_id.clone());
+            let reason = format!("not confirmed after {} times", event.attempt);
+            let entry = of_hold(AuditAction::TenantHoldsAsked, &event.hold_id, &reason)?;
+            Some(AuditEntry { related_ids: tenants.collect(), ..entry })
+        }
         Event::RetentionClassSet(event) => {
-            let class = event.retention_class.as_ref().map(|class| class.retention_class_id.clone());
-            let related_ids = class.into_iter().collect();
-            let action = AuditAction::RetentionClassSet.into();
-            Some(AuditEntry { action, related_ids, ..Default::default() })
+            let class = event.retention_class.as_ref()?;
+            of_class(AuditAction::RetentionClassSet, &class.retention_class_id, "")
+        }
+        Event::RetentionChangeRequested(event) => {
+            let change = event.change.as_ref()?;
+            let class = change.retention_class.as_ref()?;
+            of_class(AuditAction::RetentionChangeRequested, &class.retention_class_id, "")
+        }
+        Event::RetentionChangeApproved(event) => {
+            of_class(AuditAction::RetentionChangeApproved, &event.retention_class_id, &event.comment)
+        }
+        Event::RetentionChangeDeclined(event) => {
+            of_class(AuditAction::RetentionChangeDeclined, &event.retention_class_id, &event.comment)
         }
         Event::HoldPlaced(event) => {
             let hold = event.hold.as_ref()?;
@@ -87,8 +119,10 @@ fn entry(event: &Event) -> Option<AuditEntry> {
         Event::HoldReleaseScheduled(event) => of_hold(AuditAction::ReleaseScheduled, &event.hold_id, &event.reason),
         Event::HoldReleaseCancelled(event) => of_hold(AuditAction::ReleaseCancelled, &event.hold_id, &event.reason),
         Event::HoldReleased(event) => of_hold(AuditAction::HoldReleased, &event.hold_id, &event.reason),
+        // A tenant that confirms once a day what it confirmed before is no news.
+        Event::TenantHoldRecorded(event) if event.unchanged => None,
         Event::TenantHoldRecorded(event) => {
-            let entry = of_hold(AuditAction::TenantHoldRecorded, &event.hold_id, &event.code)?;
+            let entry = of_hold(AuditAction::TenantHoldRecorded, &event.hold_id, &answer(event))?;
             Some(AuditEntry { related_ids: vec![event.tenant_id.clone()], ..entry })
         }
         Event::ItemsDisposed(event) => {
@@ -110,6 +144,9 @@ fn entry(event: &Event) -> Option<AuditEntry> {
             let items = event.keys.iter().map(|key| key.item_id.clone()).collect();
             of_items(AuditAction::KeysDestroyed, items, "")
         }
+        Event::ItemKeysDiscarded(event) => {
+            of_items(AuditAction::KeysDestroyed, event.item_ids.clone(), "their registration was denied")
+        }
         Event::ItemRevealed(event) => {
             of_items(AuditAction::ContentRevealed, vec![event.item_id.clone()], &event.purpose)
         }
@@ -118,4 +155,14 @@ fn entry(event: &Event) -> Option<AuditEntry> {
             Some(AuditEntry { related_ids: event.pseudonyms.clone(), ..entry })
         }
     }
+}
+
+/// How a tenant answered, in words: what it confirmed, or why not.
+fn answer(event: &TenantHoldRecorded) -> String {
+    // Entries of before tenants told what is in force in them had the code alone, and stay as they were.
+    if event.revision == 0 {
+        return event.code.clone();
+    }
+    let state = event.state().as_str_name().trim_start_matches("TENANT_HOLD_STATE_").to_ascii_lowercase();
+    if event.code.is_empty() { state } else { format!("{state}: {}", event.code) }
 }

@@ -3,17 +3,18 @@
 //! A hold is posted under the values of one dimension of its scope, the first of case, entity, data category and kind
 //! that the scope has, or under "any"; and under the pieces of time that cover its range ([`crate::interval`]). An item
 //! is looked up under its own values and the pieces that hold its creation. Every hold that matches is among what is
-//! found, since it was posted under a value that a matching item must have; the rest of its scope, which the posting
-//! carries, is checked on the spot.
+//! found, since it was posted under a value that a matching item must have; the rest of its scope is checked then. A
+//! posting is nothing but its key: the scope lies once beside the index, however many values it has.
 //!
-//! Cost: one look-up for each value of the item, plus the holds found. Holds on other people, cases or times cost
-//! nothing, however many there are.
+//! Cost: one look-up for each value of the item, plus one for each hold found. Holds on other people, cases or times
+//! cost nothing, however many there are.
 
 use std::collections::BTreeSet;
 
 use daybook_kernel::key::{All, Key, Prefix};
 use daybook_kernel::state::Fault;
 use daybook_proto::legal_hold::v1::{CompiledScope, PostingCounts};
+use daybook_proto::system::v1::Mark;
 
 use crate::interval::{ROOT, ancestors, cover};
 use crate::scope::{ItemFacts, matches};
@@ -59,9 +60,10 @@ fn places(scope: &CompiledScope) -> (u8, Vec<String>, Vec<u32>) {
 /// Posts a hold.
 pub(crate) fn post(tables: &mut TablesMut<'_>, hold_id: &str, scope: &CompiledScope) -> Result<(), Fault> {
     let (dimension, values, pieces) = places(scope);
+    tables.hold_scopes().put((hold_id,), scope);
     for value in &values {
         for piece in &pieces {
-            tables.hold_postings().put((dimension, value, *piece, hold_id), scope);
+            tables.hold_postings().put((dimension, value, *piece, hold_id), &Mark {});
         }
         count(tables, dimension, value, &pieces, |count, by| *count += by)?;
     }
@@ -71,6 +73,7 @@ pub(crate) fn post(tables: &mut TablesMut<'_>, hold_id: &str, scope: &CompiledSc
 /// Takes a posted hold back.
 pub(crate) fn unpost(tables: &mut TablesMut<'_>, hold_id: &str, scope: &CompiledScope) -> Result<(), Fault> {
     let (dimension, values, pieces) = places(scope);
+    tables.hold_scopes().delete((hold_id,));
     for value in &values {
         for piece in &pieces {
             tables.hold_postings().delete((dimension, value, *piece, hold_id));
@@ -147,8 +150,14 @@ impl Found {
             if self.holds.len() >= self.limit {
                 return Ok(());
             }
-            let ((_, _, _, hold_id), scope) = row?;
-            if matches(&scope, facts) && self.seen.insert(hold_id.clone()) {
+            let ((_, _, _, hold_id), _) = row?;
+            // Under several values of the item, or several pieces of time, a hold is looked at once.
+            if !self.seen.insert(hold_id.clone()) {
+                continue;
+            }
+            let missing = || Fault::Damaged(format!("hold {hold_id} is in the index and has no scope"));
+            let scope = tables.hold_scopes().get((&hold_id,))?.ok_or_else(missing)?;
+            if matches(&scope, facts) {
                 self.holds.push(hold_id);
             }
         }

@@ -5,6 +5,8 @@
 //! | [`tables`](Tables) | the tables |
 //! | [`evolve`](LegalHold) | what each event changes |
 //! | [`scope`] | compiled scopes: matching, covering |
+//! | [`transition`] | how a hold goes from one form to the next |
+//! | [`retention`] | when an item falls due, what a change of its class would do |
 //! | [`hold_index`] | from an item to the holds that match it, without looking at the others |
 //! | [`queries`](CheckDisposition) | the questions |
 //!
@@ -18,16 +20,18 @@ mod queries;
 pub mod retention;
 pub mod scope;
 mod tables;
+pub mod transition;
 
 use daybook_kernel::code::Code;
 use daybook_kernel::domain::{Moment, Projection};
 use daybook_kernel::state::{Fault, ProjectionId};
 use daybook_proto::legal_hold::v1;
 
-pub use audit::audit_entry;
+pub use audit::{audit_entry, placed_hold};
 pub use evolve::item_digest;
 pub use queries::{
-    CheckDisposition, GetHold, GetItem, ListAuditEntries, ListHolds, ListItems, ListRetentionClasses, PreviewScope,
+    CheckDisposition, GetHold, GetItem, ListAuditEntries, ListHolds, ListItems, ListRetentionClasses,
+    PreviewRetentionClass, PreviewScope, count_matches,
 };
 pub use tables::{Tables, TablesMut};
 
@@ -58,6 +62,12 @@ daybook_kernel::events! {
         ItemRevealed(v1::ItemRevealed) = 1;
         EntitiesRevealed(v1::EntitiesRevealed) = 1;
         TenantHoldRecorded(v1::TenantHoldRecorded) = 1;
+        TenantHoldsAsked(v1::TenantHoldsAsked) = 1;
+        GoverningHoldApplied(v1::GoverningHoldApplied) = 1;
+        ItemKeysDiscarded(v1::ItemKeysDiscarded) = 1;
+        RetentionChangeRequested(v1::RetentionChangeRequested) = 1;
+        RetentionChangeApproved(v1::RetentionChangeApproved) = 1;
+        RetentionChangeDeclined(v1::RetentionChangeDeclined) = 1;
     }
 }
 
@@ -73,10 +83,14 @@ pub const DOMAIN: &str = "legal_hold";
 /// Namespace of the domain in policies.
 pub const NAMESPACE: &str = "LegalHold";
 
+/// What policies see of a question that names a person, in its context. Whether there is anything about somebody, and how
+/// much, is an answer about that person: not everybody who may read what is listed may ask for somebody.
+const BY_PERSON: &str = "by_person";
+
 impl Projection for LegalHold {
     const ID: ProjectionId = LEGAL_HOLD;
     const NAME: &'static str = DOMAIN;
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type Event = Event;
     type Tables<'a> = Tables<'a>;
     type TablesMut<'a> = TablesMut<'a>;

@@ -5,6 +5,7 @@ mod check_disposition;
 mod holds;
 mod items;
 mod preview_scope;
+mod retention_classes;
 
 use daybook_kernel::id::{Offset, Position};
 use daybook_kernel::rejection::Violations;
@@ -12,8 +13,9 @@ use daybook_kernel::rejection::Violations;
 pub use audit::ListAuditEntries;
 pub use check_disposition::CheckDisposition;
 pub use holds::{GetHold, ListHolds};
-pub use items::{GetItem, ListItems, ListRetentionClasses};
-pub use preview_scope::PreviewScope;
+pub use items::{GetItem, ListItems};
+pub use preview_scope::{PreviewScope, count_matches};
+pub use retention_classes::{ListRetentionClasses, PreviewRetentionClass};
 
 /// Holds that are listed for one item.
 const HOLDS_LISTED_MAX: usize = 100;

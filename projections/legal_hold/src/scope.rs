@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use daybook_kernel::fields::Fields;
+use daybook_kernel::rejection::Violations;
 use daybook_kernel::time::Timestamp;
-use daybook_proto::legal_hold::v1::{CompiledScope, Item, ItemAttributes, ItemKind, Scope};
+use daybook_proto::legal_hold::v1::{CompiledScope, Entity, EntityRole, Item, ItemAttributes, ItemKind, Scope};
 
 /// The form in which scopes are matched: sorted lists, times in microseconds. Entity ids are pseudonyms.
 pub fn compile(scope: &Scope) -> CompiledScope {
@@ -21,6 +23,64 @@ pub fn compile(scope: &Scope) -> CompiledScope {
         start_us: scope.item_time.as_ref().and_then(|range| micros(&range.start_time)),
         end_us: scope.item_time.as_ref().and_then(|range| micros(&range.end_time)),
     }
+}
+
+/// Values in one field of a scope.
+const SCOPE_VALUES_MAX: usize = 1_000;
+
+/// Checks an entity. Its id must be a pseudonym by now: what a door let through unsealed must not get further.
+pub fn entity(fields: &mut Fields, path: &str, entity: &Entity, role_required: bool) {
+    let is_pseudonym = entity.id.len() == 36
+        && entity.id.strip_prefix("psn_").is_some_and(|digits| {
+            digits.bytes().all(|byte| byte.is_ascii_lowercase() || (b'2'..=b'7').contains(&byte))
+        });
+    fields.check(&format!("{path}.id"), is_pseudonym, "must be a pseudonym: the door makes it from the identifier");
+    fields.check(&format!("{path}.display_name"), entity.display_name.is_empty(), "must be sealed by the door");
+    if role_required {
+        fields.enumeration::<EntityRole>(&format!("{path}.role"), entity.role);
+    }
+}
+
+/// Checks a scope as it comes from a caller: lists sorted, each value once. An empty one must say that it means
+/// everything.
+///
+/// # Errors
+/// A field that is wrong.
+pub fn parse(mut scope: Scope) -> Result<Scope, Violations> {
+    let mut fields = Fields::new();
+    scope.case_ids = fields.identifiers("case_ids", scope.case_ids, SCOPE_VALUES_MAX);
+    scope.data_categories = fields.identifiers("data_categories", scope.data_categories, SCOPE_VALUES_MAX);
+    fields.check("entities", scope.entities.len() <= SCOPE_VALUES_MAX, "must have at most 1000 entries");
+    for (i, one) in scope.entities.iter().enumerate() {
+        entity(&mut fields, &format!("entities[{i}]"), one, false);
+    }
+    scope.entities.sort_by(|a, b| a.id.cmp(&b.id));
+    scope.entities.dedup_by(|a, b| a.id == b.id);
+    for kind in &scope.kinds {
+        fields.enumeration::<ItemKind>("kinds", *kind);
+    }
+    scope.kinds.sort_unstable();
+    scope.kinds.dedup();
+    if let Some(range) = &scope.item_time {
+        let start = fields.time("item_time.start_time", range.start_time);
+        let end = fields.time("item_time.end_time", range.end_time);
+        let is_range = start.zip(end).is_none_or(|(start, end)| start < end);
+        fields.check("item_time.end_time", is_range, "must be after start_time");
+        fields.check("item_time", start.is_some() || end.is_some(), "must have a start or an end");
+    }
+    let has_conditions = !scope.case_ids.is_empty()
+        || !scope.entities.is_empty()
+        || !scope.data_categories.is_empty()
+        || !scope.kinds.is_empty()
+        || scope.item_time.is_some();
+    match (scope.everything, has_conditions) {
+        (true, true) => fields.wrong("everything", "cannot be combined with other fields"),
+        (false, false) => {
+            fields.wrong("", "is empty and would hold everything: name what to hold, or set `everything`");
+        }
+        _ => {}
+    }
+    fields.finish(scope)
 }
 
 /// What is known of an item. What is not known matches every scope that asks for it.

@@ -1,4 +1,4 @@
-//! Deletions: done, put off, taken back, proven.
+//! Deletions: done, deferred, taken back, proven.
 
 use daybook_kernel::domain::Moment;
 use daybook_kernel::state::Fault;
@@ -22,6 +22,10 @@ pub(super) fn disposed(
         let nothing_to_destroy = KeyDestruction { had_no_content: true, ..Default::default() };
         list_state(tables, id, row.state(), state);
         tables.item_content().delete((id,));
+        let entities = row.item.as_ref().map_or(0, |item| item.entities.len());
+        for place in (0_u32..).take(entities) {
+            tables.item_entities().delete((id, place));
+        }
         let row = ItemRow {
             state: state.into(),
             cause: disposition.cause,
@@ -47,7 +51,7 @@ pub(super) fn deferred(
         let row = leave_lists(tables, id)?;
         list_state(tables, id, row.state(), ItemState::Deferred);
         tables.deferred().put((watched, id), &Mark {});
-        tables.holds().update((watched,), |hold| hold.deferred_items += 1)?;
+        tables.count_deferred(watched, |count| count + 1)?;
         let row = ItemRow {
             state: ItemState::Deferred.into(),
             cause: disposition.cause,
@@ -101,9 +105,7 @@ fn leave_lists(tables: &mut TablesMut<'_>, id: &str) -> Result<ItemRow, Fault> {
     stop_waiting(tables, &row)?;
     if row.state() == ItemState::Deferred {
         tables.deferred().delete((&row.watched_hold_id, id));
-        tables
-            .holds()
-            .update((&row.watched_hold_id,), |hold| hold.deferred_items = hold.deferred_items.saturating_sub(1))?;
+        tables.count_deferred(&row.watched_hold_id, |count| count.saturating_sub(1))?;
     }
     Ok(row)
 }

@@ -1,23 +1,19 @@
-//! Holds.
+//! Holds: placed, started, changed, released. What other tenants answer is in `tenant_holds`.
 
 use daybook_kernel::domain::Moment;
-use daybook_kernel::id::StreamKey;
 use daybook_kernel::key::First;
 use daybook_kernel::state::Fault;
-use daybook_kernel::system::TimerCommand;
 use daybook_kernel::time::Timestamp;
-use daybook_proto::legal_hold::v1::{
-    self, EndHold, FinishRelease, Hold, HoldState, StartHold, SweepHold, TenantHold, TenantHoldState,
-};
+use daybook_proto::legal_hold::v1::{self, GoverningHoldRow, GoverningUpdate, Hold, HoldState};
 use daybook_proto::system::v1::Mark;
-use prost::Message;
 
+use super::hold_timers::{HoldTimer, ask_again};
 use super::lacking;
 use crate::scope::compile;
-use crate::{DOMAIN, TablesMut, hold_index};
+use crate::{TablesMut, hold_index, transition};
 
-/// Whether a hold in this state stands in the index.
-fn holds(state: HoldState) -> bool {
+/// Whether a hold in this state is in the index.
+fn is_in_force(state: HoldState) -> bool {
     matches!(state, HoldState::Active | HoldState::Releasing)
 }
 
@@ -39,58 +35,6 @@ fn read(tables: &mut TablesMut<'_>, hold_id: &str) -> Result<Hold, Fault> {
     tables.holds().get((hold_id,))?.ok_or_else(|| lacking("a hold that is there"))
 }
 
-/// Which of a hold's timers.
-#[derive(Clone, Copy)]
-enum HoldTimer {
-    Start,
-    End,
-    Release,
-    Sweep,
-}
-
-impl HoldTimer {
-    fn id(self, hold_id: &str) -> String {
-        let name = match self {
-            Self::Start => "start",
-            Self::End => "end",
-            Self::Release => "release",
-            Self::Sweep => "sweep",
-        };
-        format!("hold-{name}/{hold_id}")
-    }
-
-    fn cancel(self, tables: &mut TablesMut<'_>, hold_id: &str) -> Result<(), Fault> {
-        tables.timers().cancel(&self.id(hold_id))
-    }
-
-    fn set(self, tables: &mut TablesMut<'_>, hold_id: &str, due: Timestamp, moment: &Moment<'_>) -> Result<(), Fault> {
-        self.set_after(tables, hold_id, "", due, moment)
-    }
-
-    fn set_after(
-        self,
-        tables: &mut TablesMut<'_>,
-        hold_id: &str,
-        after_item_id: &str,
-        due: Timestamp,
-        moment: &Moment<'_>,
-    ) -> Result<(), Fault> {
-        let hold = hold_id.to_owned();
-        let (kind, payload) = match self {
-            Self::Start => ("StartHold", StartHold { hold_id: hold }.encode_to_vec()),
-            Self::End => ("EndHold", EndHold { hold_id: hold }.encode_to_vec()),
-            Self::Release => ("FinishRelease", FinishRelease { hold_id: hold }.encode_to_vec()),
-            Self::Sweep => {
-                let after_item_id = after_item_id.to_owned();
-                ("SweepHold", SweepHold { hold_id: hold, after_item_id }.encode_to_vec())
-            }
-        };
-        let stream_key = StreamKey::of_tenant(moment.tenant);
-        let command = TimerCommand { domain: DOMAIN, stream_key: &stream_key, kind, payload };
-        tables.timers().set(&self.id(hold_id), due, moment, command)
-    }
-}
-
 fn time(time: &Option<prost_types::Timestamp>) -> Option<Timestamp> {
     time.as_ref().and_then(|time| Timestamp::from_proto(time).ok())
 }
@@ -100,17 +44,42 @@ pub(super) fn placed(tables: &mut TablesMut<'_>, event: &v1::HoldPlaced, moment:
     let id = hold.hold_id.as_str();
     let mut kept = hold.clone();
     keep_readable_forms(tables, &mut kept)?;
+    transition::changed(&mut kept, &event.governing_updates, moment);
     tables.holds().put((id,), &kept);
     tables.holds_by_matter().put((&hold.matter_id, id), &Mark {});
-    if holds(hold.state()) {
+    if !hold.governed_by_tenant_id.is_empty() {
+        let governing = governing_hold_id(hold);
+        let row = GoverningHoldRow { revision: hold.revision, hold_id: id.to_owned() };
+        tables.governing_holds().put((&hold.governed_by_tenant_id, governing), &row);
+    }
+    if is_in_force(hold.state()) {
         post(tables, hold)?;
     } else if let Some(start) = time(&hold.start_time) {
         HoldTimer::Start.set(tables, id, start, moment)?;
     }
-    match time(&hold.end_time) {
-        Some(end) => HoldTimer::End.set(tables, id, end, moment),
-        None => Ok(()),
+    if let Some(end) = time(&hold.end_time) {
+        HoldTimer::End.set(tables, id, end, moment)?;
     }
+    await_answers(tables, id, &event.governing_updates, moment)
+}
+
+/// The hold of another tenant that this one stands for. Before it had a field of its own it was the end of the id.
+fn governing_hold_id(hold: &Hold) -> &str {
+    let before = || hold.hold_id.strip_prefix(&hold.governed_by_tenant_id)?.strip_prefix(':');
+    match hold.governing_hold_id.as_str() {
+        "" => before().unwrap_or_default(),
+        id => id,
+    }
+}
+
+/// Asks again in a minute where tenants are to confirm what they were sent.
+fn await_answers(
+    tables: &mut TablesMut<'_>,
+    hold_id: &str,
+    updates: &[GoverningUpdate],
+    moment: &Moment<'_>,
+) -> Result<(), Fault> {
+    if updates.iter().any(|update| update.confirmed) { ask_again(tables, hold_id, 0, moment) } else { Ok(()) }
 }
 
 /// The readable form of a scope's entities goes where those of items are.
@@ -131,9 +100,15 @@ fn keep_readable_forms(tables: &mut TablesMut<'_>, hold: &mut Hold) -> Result<()
     Ok(())
 }
 
-pub(super) fn started(tables: &mut TablesMut<'_>, event: &v1::HoldStarted) -> Result<(), Fault> {
-    let hold = tables.holds().update((&event.hold_id,), |hold| hold.set_state(HoldState::Active))?;
-    post(tables, &hold)
+pub(super) fn started(tables: &mut TablesMut<'_>, event: &v1::HoldStarted, moment: &Moment<'_>) -> Result<(), Fault> {
+    let id = event.hold_id.as_str();
+    let hold = tables.holds().update((id,), |hold| {
+        hold.set_state(HoldState::Active);
+        transition::changed(hold, &event.governing_updates, moment);
+    })?;
+    HoldTimer::Start.cancel(tables, id)?;
+    post(tables, &hold)?;
+    await_answers(tables, id, &event.governing_updates, moment)
 }
 
 pub(super) fn updated(tables: &mut TablesMut<'_>, event: &v1::HoldUpdated) -> Result<(), Fault> {
@@ -163,22 +138,14 @@ pub(super) fn scope_changed(
     let id = event.hold_id.as_str();
     let change = event.change.as_ref().ok_or_else(|| lacking("its change"))?;
     let before = read(tables, id)?;
-    let mut hold = before.clone();
-    if let Some(scope) = &change.scope {
-        hold.scope = Some(scope.clone());
-    }
-    if change.replace_end_time {
-        hold.end_time = change.end_time;
-    }
-    if change.replace_other_tenants {
-        let standing = std::mem::take(&mut hold.other_tenants);
-        hold.other_tenants = change.other_tenants.iter().map(|target| pending(target, &standing)).collect();
-    }
-    if !event.governing_updates.is_empty() || event.revision > 0 {
+    let mut hold = transition::after_scope_change(&before, change);
+    transition::changed(&mut hold, &event.governing_updates, moment);
+    if event.revision > 0 {
         hold.revision = event.revision.max(hold.revision + 1);
+        heard(tables, &hold)?;
     }
     keep_readable_forms(tables, &mut hold)?;
-    if holds(before.state()) {
+    if is_in_force(before.state()) {
         unpost(tables, &before)?;
         post(tables, &hold)?;
     }
@@ -189,19 +156,26 @@ pub(super) fn scope_changed(
             HoldTimer::End.set(tables, id, end, moment)?;
         }
     }
-    // What the hold put off may not be covered any more.
-    if hold.deferred_items > 0 { HoldTimer::Sweep.set(tables, id, moment.now, moment) } else { Ok(()) }
+    // What the hold deferred may not be covered any more.
+    sweep_if_needed(tables, id, moment)?;
+    await_answers(tables, id, &event.governing_updates, moment)
 }
 
-/// How a hold stands in another tenant whose scope has just been sent.
-fn pending(target: &v1::TenantScope, standing: &[TenantHold]) -> TenantHold {
-    let known =
-        standing.iter().find(|hold| hold.target.as_ref().is_some_and(|known| known.tenant_id == target.tenant_id));
-    TenantHold {
-        target: Some(target.clone()),
-        state: TenantHoldState::Pending.into(),
-        ..known.cloned().unwrap_or_default()
+/// Notes the revision of a governed hold as heard.
+fn heard(tables: &mut TablesMut<'_>, hold: &Hold) -> Result<(), Fault> {
+    if hold.governed_by_tenant_id.is_empty() {
+        return Ok(());
     }
+    let key = (hold.governed_by_tenant_id.as_str(), governing_hold_id(hold));
+    let row = tables.governing_holds().get(key)?.unwrap_or_default();
+    let row = GoverningHoldRow { revision: row.revision.max(hold.revision), ..row };
+    tables.governing_holds().put(key, &row);
+    Ok(())
+}
+
+fn sweep_if_needed(tables: &mut TablesMut<'_>, hold_id: &str, moment: &Moment<'_>) -> Result<(), Fault> {
+    let deferred = tables.read(|tables| tables.deferred_items(hold_id))?;
+    if deferred > 0 { HoldTimer::Sweep("").set(tables, hold_id, moment.now, moment) } else { Ok(()) }
 }
 
 pub(super) fn release_scheduled(
@@ -228,47 +202,30 @@ pub(super) fn release_cancelled(tables: &mut TablesMut<'_>, event: &v1::HoldRele
 pub(super) fn released(tables: &mut TablesMut<'_>, event: &v1::HoldReleased, moment: &Moment<'_>) -> Result<(), Fault> {
     let id = event.hold_id.as_str();
     let before = read(tables, id)?;
-    if holds(before.state()) {
+    if is_in_force(before.state()) {
         unpost(tables, &before)?;
     }
     for timer in [HoldTimer::Start, HoldTimer::End, HoldTimer::Release] {
         timer.cancel(tables, id)?;
     }
-    let hold = tables.holds().update((id,), |hold| {
-        hold.set_state(HoldState::Released);
-        hold.pending_change = None;
-        hold.release_effective_at = None;
-        hold.released_at = Some(moment.now.to_proto());
-        if !event.governing_updates.is_empty() {
-            hold.revision += 1;
-        }
-    })?;
-    if hold.deferred_items > 0 { HoldTimer::Sweep.set(tables, id, moment.now, moment) } else { Ok(()) }
+    let mut hold = transition::after_release(&before);
+    hold.released_at = Some(moment.now.to_proto());
+    transition::changed(&mut hold, &event.governing_updates, moment);
+    tables.holds().put((id,), &hold);
+    sweep_if_needed(tables, id, moment)?;
+    await_answers(tables, id, &event.governing_updates, moment)
 }
 
 pub(super) fn swept(tables: &mut TablesMut<'_>, event: &v1::HoldSwept, moment: &Moment<'_>) -> Result<(), Fault> {
     let id = event.hold_id.as_str();
     if !event.next_after_item_id.is_empty() {
-        return HoldTimer::Sweep.set_after(tables, id, &event.next_after_item_id, moment.now, moment);
+        return HoldTimer::Sweep(&event.next_after_item_id).set(tables, id, moment.now, moment);
     }
-    // A hold that is over puts nothing off: what came in behind the sweep is looked at again from the beginning.
+    // A hold that is over defers nothing: what came in behind the sweep is looked at again from the beginning.
     let hold = read(tables, id)?;
     let left = tables.read(|tables| tables.deferred().scan(First(id)).next().transpose())?;
     if hold.state() == HoldState::Released && left.is_some() {
-        return HoldTimer::Sweep.set(tables, id, moment.now, moment);
+        return HoldTimer::Sweep("").set(tables, id, moment.now, moment);
     }
-    Ok(())
-}
-
-pub(super) fn tenant_hold_recorded(tables: &mut TablesMut<'_>, event: &v1::TenantHoldRecorded) -> Result<(), Fault> {
-    tables.holds().update((&event.hold_id,), |hold| {
-        for other in &mut hold.other_tenants {
-            if other.target.as_ref().is_some_and(|target| target.tenant_id == event.tenant_id) {
-                other.state = event.state;
-                other.code.clone_from(&event.code);
-                other.position = event.position;
-            }
-        }
-    })?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Items and retention classes.
+//! Items.
 
 use daybook_kernel::domain::Moment;
 use daybook_kernel::hash::Hash;
@@ -19,8 +19,10 @@ pub(super) fn registered(
     event.items.iter().try_for_each(|item| register(tables, item, moment))
 }
 
-/// Tells an item that is registered again just as it was from one that differs.
+/// Tells an item that is registered again just as it was from one that differs. Remarks are not part of it: a later release
+/// may have more to say about the same item.
 pub fn digest(item: &Item) -> bytes::Bytes {
+    let item = Item { remarks: Vec::new(), ..item.clone() };
     Hash::of(&item.encode_to_vec()).to_bytes().slice(..16)
 }
 
@@ -32,13 +34,15 @@ fn register(tables: &mut TablesMut<'_>, item: &Item, moment: &Moment<'_>) -> Res
     if let Some(content) = kept.sealed.take() {
         tables.item_content().put((id,), &content);
     }
-    for entity in &mut kept.entities {
+    for (place, entity) in (0_u32..).zip(&mut kept.entities) {
         tables.items_by_entity().put((&entity.id, id), &Mark {});
-        // The readable form is the same wherever the pseudonym is; the first is kept, for all items.
-        if let Some(readable) = entity.sealed.take()
-            && tables.entities().get((&entity.id,))?.is_none()
-        {
-            tables.entities().put((&entity.id,), &readable);
+        // The same identifier has the same readable form nearly everywhere. Where a message gives another name, or another
+        // spelling, that is kept with its item.
+        let Some(readable) = entity.sealed.take() else { continue };
+        match tables.entities().get((&entity.id,))? {
+            None => tables.entities().put((&entity.id,), &readable),
+            Some(first) if first == readable => {}
+            Some(_) => tables.item_entities().put((id, place), &readable),
         }
     }
     for case in &kept.case_ids {
@@ -50,6 +54,7 @@ fn register(tables: &mut TablesMut<'_>, item: &Item, moment: &Moment<'_>) -> Res
         state: ItemState::Active.into(),
         registered_offset: moment.position.offset.0,
         content_digest,
+        registered_by: moment.actor_id.to_owned(),
         ..Default::default()
     };
     tables.items().put((id,), &row);
@@ -85,26 +90,6 @@ pub(super) fn list_state(tables: &mut TablesMut<'_>, item_id: &str, before: Item
     if listed(after) {
         tables.items_by_state().put((after as u32, item_id), &Mark {});
     }
-}
-
-pub(super) fn retention_class_set(
-    tables: &mut TablesMut<'_>,
-    event: &v1::RetentionClassSet,
-    moment: &Moment<'_>,
-) -> Result<(), Fault> {
-    let class = event.retention_class.clone().ok_or_else(|| lacking("its class"))?;
-    let id = class.retention_class_id.clone();
-    let waiting_items = tables.retention_classes().get((&id,))?.map_or(0, |row| row.waiting_items);
-    tables.retention_classes().put((&id,), &v1::RetentionClassRow { retention_class: Some(class), waiting_items });
-    retention::reset_timer(tables, &id, moment)
-}
-
-pub(super) fn retention_run(
-    tables: &mut TablesMut<'_>,
-    event: &v1::RetentionRun,
-    moment: &Moment<'_>,
-) -> Result<(), Fault> {
-    retention::reset_timer(tables, &event.retention_class_id, moment)
 }
 
 pub(super) fn due_for_review(tables: &mut TablesMut<'_>, event: &v1::ItemsDueForReview) -> Result<(), Fault> {

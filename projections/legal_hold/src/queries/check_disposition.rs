@@ -7,6 +7,7 @@ use daybook_kernel::rejection::{Refusal, Violations};
 use daybook_kernel::state::Fault;
 use daybook_proto::legal_hold::v1::{self, DispositionVerdict, disposition_check::Target};
 
+use super::holds::ListHolds;
 use crate::hold_index::matching_holds;
 use crate::scope::ItemFacts;
 use crate::{LegalHold, NAMESPACE, Tables};
@@ -33,7 +34,13 @@ impl Query for CheckDisposition {
         Authorisation::new(NAMESPACE, Self::METHOD, "Gate", "disposition")
     }
 
-    fn answer(tables: &Tables<'_>, request: Self::Request, _: &Asked<'_>) -> Result<Self::Response, Refusal> {
+    /// Which holds match is for those who may list holds. Everybody else learns whether one does, which the gate is for:
+    /// a program that feeds items in could find out otherwise who is under investigation.
+    fn reveals(_: &Self::Request) -> Option<Authorisation> {
+        Some(Authorisation::new(NAMESPACE, ListHolds::METHOD, "Hold", "any"))
+    }
+
+    fn answer(tables: &Tables<'_>, request: Self::Request, asked: &Asked<'_>) -> Result<Self::Response, Refusal> {
         if request.checks.is_empty() || request.checks.len() > CHECKS_MAX {
             return Err(Violations::one("checks", format!("must have 1 to {CHECKS_MAX} entries")).into());
         }
@@ -49,6 +56,9 @@ impl Query for CheckDisposition {
             }
         }
         violations.or(())?;
+        if !asked.reveals {
+            results.iter_mut().for_each(|result| result.hold_ids.clear());
+        }
         Ok(v1::CheckDispositionResponse { position: None, results })
     }
 }

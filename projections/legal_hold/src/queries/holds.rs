@@ -8,6 +8,7 @@ use daybook_kernel::key::{All, First};
 use daybook_kernel::rejection::{Refusal, Rejection};
 use daybook_kernel::state::Fault;
 use daybook_proto::legal_hold::v1::{self, Hold, HoldState};
+use prost::Message;
 
 use crate::{LegalHold, NAMESPACE, Tables, codes};
 
@@ -29,7 +30,7 @@ impl Query for GetHold {
     }
 
     fn answer(tables: &Tables<'_>, request: Self::Request, _: &Asked<'_>) -> Result<Self::Response, Refusal> {
-        let hold = tables.holds().get((&request.hold_id,))?.ok_or_else(|| hold_not_found(&request.hold_id))?;
+        let hold = tables.hold(&request.hold_id)?.ok_or_else(|| hold_not_found(&request.hold_id))?;
         Ok(v1::GetHoldResponse { position: None, hold: Some(hold) })
     }
 }
@@ -60,10 +61,11 @@ impl Query for ListHolds {
     fn answer(tables: &Tables<'_>, request: Self::Request, _: &Asked<'_>) -> Result<Self::Response, Refusal> {
         let size = page_size(request.page_size)?;
         let wanted = request.state();
-        let mut page = Page { size, holds: Vec::new(), next_page_token: String::new() };
+        let mut page = Page { size, bytes: 0, holds: Vec::new(), next_page_token: String::new() };
         if request.matter_id.is_empty() {
             for row in tables.holds().scan_from(All, (&request.page_token,)) {
-                let (_, hold) = row?;
+                let (_, mut hold) = row?;
+                hold.deferred_items = tables.deferred_items(&hold.hold_id)?;
                 if page.is_full_after(hold, wanted) {
                     break;
                 }
@@ -73,7 +75,7 @@ impl Query for ListHolds {
             for row in tables.holds_by_matter().scan_from(First(matter), (matter, &request.page_token)) {
                 let ((_, id), _) = row?;
                 let missing = || Fault::Damaged(format!("hold {id} of matter {matter} has no row"));
-                let hold = tables.holds().get((&id,))?.ok_or_else(missing)?;
+                let hold = tables.hold(&id)?.ok_or_else(missing)?;
                 if page.is_full_after(hold, wanted) {
                     break;
                 }
@@ -83,8 +85,12 @@ impl Query for ListHolds {
     }
 }
 
+/// Bytes of holds in one page, about: a scope may be large. A page may end early, with a token for the next.
+const PAGE_BYTES_MAX: usize = 1 << 20;
+
 struct Page {
     size: usize,
+    bytes: usize,
     holds: Vec<Hold>,
     next_page_token: String,
 }
@@ -95,10 +101,11 @@ impl Page {
         if wanted != HoldState::Unspecified && hold.state() != wanted {
             return false;
         }
-        if self.holds.len() == self.size {
+        if self.holds.len() == self.size || self.bytes >= PAGE_BYTES_MAX {
             self.next_page_token = hold.hold_id;
             return true;
         }
+        self.bytes += hold.encoded_len();
         self.holds.push(hold);
         false
     }

@@ -1,4 +1,6 @@
-//! Items and retention classes, one and many.
+//! Items, one and many.
+
+use std::collections::BTreeSet;
 
 use daybook_kernel::authorisation::Authorisation;
 use daybook_kernel::domain::{Asked, Query};
@@ -12,9 +14,9 @@ use daybook_proto::legal_hold::v1::{self, ItemRow, ItemState, ItemStatus};
 
 use super::{HOLDS_LISTED_MAX, position_of};
 use crate::hold_index::matching_holds;
-use crate::retention::{due_at, next_due};
+use crate::retention::due_at;
 use crate::scope::ItemFacts;
-use crate::{LegalHold, NAMESPACE, Tables, codes};
+use crate::{BY_PERSON, LegalHold, NAMESPACE, Tables, codes};
 
 /// Shows one item.
 pub struct GetItem;
@@ -85,8 +87,9 @@ impl Query for ListItems {
         StreamKey::of_tenant(tenant)
     }
 
-    fn authorisation(_: &Self::Request) -> Authorisation {
-        Authorisation::new(NAMESPACE, Self::METHOD, "Item", "any")
+    fn authorisation(request: &Self::Request) -> Authorisation {
+        let question = Authorisation::new(NAMESPACE, Self::METHOD, "Item", "any");
+        question.context(BY_PERSON, request.entity.is_some())
     }
 
     fn answer(tables: &Tables<'_>, request: Self::Request, asked: &Asked<'_>) -> Result<Self::Response, Refusal> {
@@ -112,22 +115,32 @@ impl Query for ListItems {
     }
 }
 
+/// People that one question may be about, in all spellings.
+const ENTITIES_MAX: usize = 20;
+
 type Ids<'a> = Box<dyn Iterator<Item = Result<String, Fault>> + 'a>;
 
 /// Ids of the items that may be wanted, from the page token on: by the narrowest list there is.
-fn candidates<'a>(tables: &'a Tables<'a>, request: &v1::ListItemsRequest) -> Result<Ids<'a>, Violations> {
-    let entity = request.entity.as_ref().map(|entity| entity.id.as_str()).unwrap_or_default();
+fn candidates<'a>(tables: &'a Tables<'a>, request: &'a v1::ListItemsRequest) -> Result<Ids<'a>, Violations> {
+    let entities: BTreeSet<&str> =
+        request.entity.iter().chain(&request.other_entities).map(|one| one.id.as_str()).collect();
     let (case, hold) = (request.case_id.as_str(), request.deferred_by_hold_id.as_str());
-    if [entity, case, hold].iter().filter(|filter| !filter.is_empty()).count() > 1 {
+    if [!entities.is_empty(), !case.is_empty(), !hold.is_empty()].iter().filter(|given| **given).count() > 1 {
         let problem = "at most one of case_id, entity and deferred_by_hold_id may be set";
         return Err(Violations::one("case_id", problem));
+    }
+    if entities.len() > ENTITIES_MAX {
+        return Err(Violations::one("other_entities", format!("must have at most {} entries", ENTITIES_MAX - 1)));
     }
     let from = request.page_token.as_str();
     let listed = matches!(request.state(), ItemState::Deferred | ItemState::ReviewDue);
     Ok(if !case.is_empty() {
         Box::new(tables.items_by_case().scan_from(First(case), (case, from)).map(|row| Ok(row?.0.1)))
-    } else if !entity.is_empty() {
-        Box::new(tables.items_by_entity().scan_from(First(entity), (entity, from)).map(|row| Ok(row?.0.1)))
+    } else if !entities.is_empty() {
+        let lists = entities.into_iter().map(|entity| -> Ids<'a> {
+            Box::new(tables.items_by_entity().scan_from(First(entity), (entity, from)).map(|row| Ok(row?.0.1)))
+        });
+        Box::new(merged(lists.collect()))
     } else if !hold.is_empty() {
         Box::new(tables.deferred().scan_from(First(hold), (hold, from)).map(|row| Ok(row?.0.1)))
     } else if listed {
@@ -138,40 +151,23 @@ fn candidates<'a>(tables: &'a Tables<'a>, request: &v1::ListItemsRequest) -> Res
     })
 }
 
-/// Lists retention classes.
-pub struct ListRetentionClasses;
-
-impl Query for ListRetentionClasses {
-    type Request = v1::ListRetentionClassesRequest;
-    type Response = v1::ListRetentionClassesResponse;
-    type Projection = LegalHold;
-    const METHOD: &'static str = "ListRetentionClasses";
-
-    fn stream_key(tenant: &TenantId, _: &Self::Request) -> StreamKey {
-        StreamKey::of_tenant(tenant)
-    }
-
-    fn authorisation(_: &Self::Request) -> Authorisation {
-        Authorisation::new(NAMESPACE, Self::METHOD, "RetentionClass", "any")
-    }
-
-    fn answer(tables: &Tables<'_>, request: Self::Request, _: &Asked<'_>) -> Result<Self::Response, Refusal> {
-        let size = page_size(request.page_size)?;
-        let mut retention_classes = Vec::new();
-        let mut next_page_token = String::new();
-        for row in tables.retention_classes().scan_from(All, (&request.page_token,)) {
-            let ((id,), row) = row?;
-            if retention_classes.len() == size {
-                next_page_token = id;
-                break;
+/// The ids of several lists that are in order, each once and in order.
+fn merged(lists: Vec<Ids<'_>>) -> impl Iterator<Item = Result<String, Fault>> {
+    let mut lists: Vec<_> = lists.into_iter().map(Iterator::peekable).collect();
+    std::iter::from_fn(move || {
+        let mut first: Option<String> = None;
+        for list in &mut lists {
+            match list.peek() {
+                Some(Ok(id)) if first.as_ref().is_none_or(|first| id < first) => first = Some(id.clone()),
+                // A fault is told at once.
+                Some(Err(_)) => return list.next(),
+                _ => {}
             }
-            let class = row.retention_class.unwrap_or_default();
-            retention_classes.push(v1::RetentionClassStatus {
-                waiting_items: row.waiting_items,
-                next_due_at: next_due(tables, &class)?.map(Timestamp::to_proto),
-                retention_class: Some(class),
-            });
         }
-        Ok(v1::ListRetentionClassesResponse { position: None, retention_classes, next_page_token })
-    }
+        let first = first?;
+        for list in &mut lists {
+            list.next_if(|id| id.as_ref().is_ok_and(|id| *id == first));
+        }
+        Some(Ok(first))
+    })
 }

@@ -9,8 +9,8 @@ use daybook_kernel::state::Fault;
 use daybook_proto::legal_hold::v1::{self, ItemRow, ItemState};
 
 use crate::hold_index::matching_holds;
-use crate::scope::{ItemFacts, compile, matches};
-use crate::{LegalHold, NAMESPACE, Tables};
+use crate::scope::{self, ItemFacts, compile, matches};
+use crate::{BY_PERSON, LegalHold, NAMESPACE, Tables};
 
 /// Items that are looked at.
 const LOOKED_AT_MAX: u64 = 1_000_000;
@@ -30,12 +30,15 @@ impl Query for PreviewScope {
         StreamKey::of_tenant(tenant)
     }
 
-    fn authorisation(_: &Self::Request) -> Authorisation {
-        Authorisation::new(NAMESPACE, Self::METHOD, "Hold", "preview")
+    fn authorisation(request: &Self::Request) -> Authorisation {
+        let by_person = request.scope.as_ref().is_some_and(|scope| !scope.entities.is_empty());
+        Authorisation::new(NAMESPACE, Self::METHOD, "Hold", "preview").context(BY_PERSON, by_person)
     }
 
     fn answer(tables: &Tables<'_>, request: Self::Request, _: &Asked<'_>) -> Result<Self::Response, Refusal> {
         let scope = request.scope.ok_or_else(|| Violations::one("scope", "must be set"))?;
+        // As strict as placing it: a range that ends before it starts would match nothing without a word.
+        let scope = scope::parse(scope).map_err(|violations| violations.inside("scope"))?;
         let scope = compile(&scope);
         let mut response = v1::PreviewScopeResponse::default();
         let mut looked_at = 0;
@@ -46,13 +49,9 @@ impl Query for PreviewScope {
                 response.truncated = true;
                 break;
             }
-            let Some(item) = row.item.as_ref() else { continue };
-            let facts = ItemFacts::of_item(item);
-            if matches!(row.state(), ItemState::Disposed | ItemState::Purged) || !matches(&scope, &facts) {
-                continue;
-            }
+            let Some(item) = row.item.as_ref().filter(|_| is_matched(&row, &scope)) else { continue };
             response.matching_items += 1;
-            if matching_holds(tables, &facts, 1)?.is_empty() {
+            if matching_holds(tables, &ItemFacts::of_item(item), 1)?.is_empty() {
                 response.newly_held_items += 1;
             }
             if response.sample_item_ids.len() < SAMPLE_MAX {
@@ -61,6 +60,26 @@ impl Query for PreviewScope {
         }
         Ok(response)
     }
+}
+
+/// How many items a scope matches now, looking at up to `limit`; and whether there may be more.
+pub fn count_matches(tables: &Tables<'_>, scope: &v1::Scope, limit: u64) -> Result<(u64, bool), Fault> {
+    let scope = compile(scope);
+    let mut count = 0;
+    for (looked_at, candidate) in (0..).zip(candidates(tables, &scope)) {
+        let row = candidate?;
+        if looked_at == limit {
+            return Ok((count, true));
+        }
+        count += u64::from(is_matched(&row, &scope));
+    }
+    Ok((count, false))
+}
+
+/// Whether an item is there and covered by a scope.
+fn is_matched(row: &ItemRow, scope: &v1::CompiledScope) -> bool {
+    let gone = matches!(row.state(), ItemState::Disposed | ItemState::Purged);
+    !gone && row.item.as_ref().is_some_and(|item| matches(scope, &ItemFacts::of_item(item)))
 }
 
 type Rows<'a> = Box<dyn Iterator<Item = Result<ItemRow, Fault>> + 'a>;

@@ -1,15 +1,10 @@
 //! Legal holds as behaviours, one case each.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod common;
-
-use common::*;
-use daybook_kernel::time::duration_to_proto;
+use crate::common::*;
 use daybook_proto::legal_hold::v1::*;
 use daybook_proto::log::v1::decision::Outcome;
+use daybook_proto::privacy::v1::Sealed;
 use legal_hold_projection::Event;
-use std::time::Duration;
 
 #[test]
 fn a_hold_stops_the_deletion_asked_for_next() {
@@ -320,75 +315,6 @@ fn a_hold_can_start_later_and_end_by_itself() {
 }
 
 #[test]
-fn a_hold_over_several_tenants_stands_in_each_and_is_governed_from_one() {
-    let mut acme = Acme::new();
-    let elsewhere = TenantScope { tenant_id: "globex".into(), scope: Some(on("ada")) };
-    let request = PlaceHoldRequest {
-        hold_id: "h".into(),
-        name: "both".into(),
-        reason: "merger".into(),
-        scope: Some(on("ada")),
-        release_delay: Some(duration_to_proto(Duration::ZERO)),
-        other_tenants: vec![elsewhere],
-        ..Default::default()
-    };
-    assert_eq!(acme.ask("PlaceHold", &request, "lea", "legal").code(), "TENANT_NOT_IN_TOKEN");
-    let mut record = acme.solo.record("acme", "legal_hold", "PlaceHold", prost::Message::encode_to_vec(&request));
-    record.actor = Some(daybook_proto::log::v1::Actor {
-        kind: daybook_proto::log::v1::actor::Kind::User.into(),
-        id: "lea".into(),
-        roles: vec!["legal".into()],
-        tenant_ids: vec!["acme".into(), "globex".into()],
-    });
-    Answer(acme.solo.submit(record)).accepted();
-    assert_eq!(acme.hold("h").other_tenants[0].state(), TenantHoldState::Pending);
-    acme.solo.settle();
-    let other = acme.hold("h").other_tenants[0].clone();
-    assert_eq!(other.state(), TenantHoldState::Active);
-    assert!(other.position.is_some());
-
-    let globex = daybook_kernel::id::TenantId::parse("globex").unwrap();
-    let there = |acme: &Acme| {
-        let tables: legal_hold_projection::Tables<'_> = acme.solo.tables(&globex);
-        tables.holds().get(("acme:h",)).unwrap().unwrap()
-    };
-    assert_eq!((there(&acme).state(), there(&acme).governed_by_tenant_id.as_str()), (HoldState::Active, "acme"));
-    let release = ReleaseHoldRequest { hold_id: "acme:h".into(), reason: "no".into(), ..Default::default() };
-    let refused = acme.solo.ask("globex", "legal_hold", "ReleaseHold", &release, "gus", &["legal"]);
-    assert_eq!(Answer(refused).code(), "HOLD_GOVERNED_ELSEWHERE");
-
-    acme.release("h");
-    acme.solo.settle();
-    assert_eq!(there(&acme).state(), HoldState::Released);
-    assert_eq!(acme.hold("h").other_tenants[0].state(), TenantHoldState::Released);
-    acme.solo.check_replay();
-}
-
-#[test]
-fn a_tenant_that_is_not_known_refuses_and_the_hold_says_so() {
-    let mut acme = Acme::new();
-    let request = PlaceHoldRequest {
-        hold_id: "h".into(),
-        name: "one too many".into(),
-        reason: "merger".into(),
-        scope: Some(on("ada")),
-        other_tenants: vec![TenantScope { tenant_id: "nobody".into(), scope: Some(on("ada")) }],
-        ..Default::default()
-    };
-    let mut record = acme.solo.record("acme", "legal_hold", "PlaceHold", prost::Message::encode_to_vec(&request));
-    record.actor = Some(daybook_proto::log::v1::Actor {
-        kind: daybook_proto::log::v1::actor::Kind::User.into(),
-        id: "lea".into(),
-        roles: vec!["legal".into()],
-        tenant_ids: vec!["acme".into(), "nobody".into()],
-    });
-    Answer(acme.solo.submit(record)).accepted();
-    acme.solo.settle();
-    let other = acme.hold("h").other_tenants[0].clone();
-    assert_eq!((other.state(), other.code.as_str()), (TenantHoldState::Refused, "TENANT_UNKNOWN"));
-}
-
-#[test]
 fn registering_again_is_passed_over_and_registering_otherwise_is_refused() {
     let mut acme = Acme::new();
     let first = item(&acme, "a");
@@ -436,6 +362,26 @@ fn opening_content_is_recorded_and_ends_with_the_item() {
     assert!(matches!(&events[..], [Event::ItemRevealed(event)] if event.purpose == "discovery"));
     acme.dispose(&["a"]).accepted();
     assert_eq!(acme.ask("RevealItem", &reveal, "lea", "legal").code(), "CONTENT_NOT_AVAILABLE");
+}
+
+#[test]
+fn the_name_that_somebody_has_in_an_item_is_kept_with_it_and_goes_with_it() {
+    let mut acme = Acme::new();
+    let named = |acme: &Acme, id: &str, name: &'static str| {
+        let sealed = Some(Sealed { key_id: "person/ada".into(), ciphertext: name.as_bytes().into() });
+        Item { entities: vec![entity("bob"), Entity { sealed, ..entity("ada") }], ..item(acme, id) }
+    };
+    for (id, name) in [("a", "Ada"), ("b", "the boss"), ("c", "Ada")] {
+        let item = named(&acme, id, name);
+        acme.register(item).accepted();
+    }
+    let own =
+        |acme: &Acme, id: &str| acme.tables().item_entities().get((id, 1)).unwrap().map(|sealed| sealed.ciphertext);
+    assert_eq!(own(&acme, "b").as_deref(), Some(&b"the boss"[..]));
+    assert_eq!((own(&acme, "a"), own(&acme, "c")), (None, None), "the same as everywhere is kept once");
+    acme.dispose(&["b"]).accepted();
+    assert_eq!(own(&acme, "b"), None);
+    acme.solo.check_replay();
 }
 
 #[test]
@@ -538,5 +484,29 @@ fn while_a_tenant_is_suspended_nothing_is_disposed_of_and_afterwards_it_is() {
     ask_platform(&mut acme, "ResumeTenant", &resume);
     acme.after(DAY);
     assert_eq!(acme.state("kept"), ItemState::Purged);
+    acme.solo.check_replay();
+}
+
+#[test]
+fn keys_of_a_denied_registration_are_destroyed_unless_the_item_is_registered() {
+    use daybook_kernel::domain::stream_actor;
+    use daybook_proto::log::v1::CommandRecord;
+    let mut acme = Acme::new();
+    acme.register(item(&acme, "there")).accepted();
+    let discard = |acme: &mut Acme, sender: &str| {
+        let request = DiscardKeys { item_ids: vec!["there".into(), "denied".into()] };
+        let payload = prost::Message::encode_to_vec(&request);
+        let record = acme.solo.record("acme", "legal_hold", "DiscardKeys", payload);
+        let answer = acme.solo.submit(CommandRecord { actor: Some(stream_actor(sender, sender)), ..record });
+        acme.solo.settle();
+        Answer(answer).events()
+    };
+    assert!(discard(&mut acme, "globex").is_empty(), "another tenant's stream has no say");
+    let events = discard(&mut acme, "acme");
+    assert!(matches!(&events[..], [Event::ItemKeysDiscarded(event)] if event.item_ids == ["denied"]));
+    assert_eq!(acme.solo.destroyed_keys, [("acme".to_owned(), "item/denied".to_owned())]);
+    assert!(discard(&mut acme, "acme").is_empty(), "once");
+    assert_eq!(acme.register(item(&acme, "denied")).code(), "ITEM_DISPOSED");
+    assert_eq!(acme.state("there"), ItemState::Active);
     acme.solo.check_replay();
 }

@@ -84,8 +84,10 @@ impl Acme {
             retention_class_id: id.into(),
             period: Some(duration_to_proto(period)),
             action: action.into(),
+            ..Default::default()
         };
-        let request = SetRetentionClassRequest { retention_class: Some(class), ..Default::default() };
+        let request =
+            SetRetentionClassRequest { retention_class: Some(class), accept_due_items: u64::MAX, ..Default::default() };
         self.ask("SetRetentionClass", &request, "rita", "records-manager")
     }
 
@@ -134,7 +136,7 @@ impl Acme {
     }
 
     pub fn hold(&self, id: &str) -> Hold {
-        self.tables().holds().get((id,)).unwrap().unwrap()
+        self.tables().hold(id).unwrap().unwrap()
     }
 
     pub fn row(&self, id: &str) -> ItemRow {

@@ -5,18 +5,15 @@
 //! - When the last hold is gone, every deletion that was put off has happened.
 //! - Every decision is on the chain; folding and deciding again give the same.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::*;
 use daybook_kernel::time::{Timestamp, duration_to_proto};
 use daybook_proto::legal_hold::v1::*;
 use daybook_proto::log::v1::decision::Outcome;
 use legal_hold_projection::Event;
 use proptest::prelude::*;
+
+use crate::common::*;
 
 #[derive(Debug, Clone)]
 enum Step {
