@@ -11,6 +11,8 @@
 //! reading of the log from its beginning, and makes the beginning of the log dispensable; the archive keeps it readable.
 //! How both are used is told in `docs/snapshots.md`, the formats in `docs/snapshots.md` and `docs/log-format.md`.
 //!
+//! A snapshot is believed only if a node with the same master key has signed its manifest.
+//!
 //! Architecture invariants: the only crate that knows object stores; it neither opens a store for writing nor knows what
 //! a row means; whatever is read from an object store is checked against its hash before it is used.
 //!
@@ -37,6 +39,7 @@ mod manifest;
 mod objects;
 mod restore;
 mod s3;
+mod signature;
 mod snapshots;
 mod through;
 
@@ -47,5 +50,6 @@ pub use manifest::{SnapshotFile, SnapshotManifest};
 pub use objects::Objects;
 pub use restore::{Restored, Skipped};
 pub use s3::S3Options;
+pub use signature::{ManifestKey, Signature};
 pub use snapshots::{KEEP_MIN, Kept, Snapshots};
 pub use through::ThroughArchive;

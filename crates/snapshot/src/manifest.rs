@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 /// What a snapshot calls itself.
 const FORMAT: &str = "daybook-snapshot";
-/// Version of the format.
-const VERSION: u64 = 1;
+/// Version of the format: 1 has no signature.
+const VERSION: u64 = 2;
+const UNSIGNED: u64 = 1;
 
 /// The manifest of a snapshot: where it stands, and every file with its checksum. Written last: a snapshot without it
 /// was never finished.
@@ -42,6 +43,9 @@ pub struct SnapshotManifest {
     pub taken_at_us: i64,
     /// The files of the store.
     pub files: Vec<SnapshotFile>,
+    /// What shows that a node with the master key has written it, 64 hexadecimal digits.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub signature: String,
 }
 
 /// One file of a snapshot.
@@ -57,8 +61,9 @@ pub struct SnapshotFile {
 }
 
 impl SnapshotManifest {
-    pub(crate) fn format() -> (String, u64, String) {
-        (FORMAT.to_owned(), VERSION, concat!("daybook ", env!("CARGO_PKG_VERSION")).to_owned())
+    pub(crate) fn format(signed: bool) -> (String, u64, String) {
+        let version = if signed { VERSION } else { UNSIGNED };
+        (FORMAT.to_owned(), version, concat!("daybook ", env!("CARGO_PKG_VERSION")).to_owned())
     }
 
     /// Reads one.
@@ -67,7 +72,7 @@ impl SnapshotManifest {
     /// What is wrong with it.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
         let manifest: Self = serde_json::from_slice(text).map_err(|error| format!("its manifest: {error}"))?;
-        if (manifest.format.as_str(), manifest.version) != (FORMAT, VERSION) {
+        if manifest.format != FORMAT || ![UNSIGNED, VERSION].contains(&manifest.version) {
             return Err(format!(
                 "it is of format {} {}, which this release does not know",
                 manifest.format, manifest.version

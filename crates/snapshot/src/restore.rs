@@ -36,7 +36,8 @@ pub struct Skipped {
 }
 
 impl Snapshots {
-    /// Restores the newest whole snapshot of a partition into a folder that must not exist. Every file is checked against
+    /// Restores the newest whole snapshot of a partition into a folder that must not exist. Its manifest must be signed with
+    /// the key of these snapshots, every file is checked against
     /// its checksum, and where the snapshot stands is read from inside; a snapshot that is not whole is passed over for
     /// the next older one. The folder is there whole or not at all.
     ///
@@ -49,10 +50,11 @@ impl Snapshots {
         }
         let kept = self.list(partition).await?;
         let mut skipped = Vec::new();
-        for Kept { name, manifest } in kept {
-            let tried = match manifest {
-                Err(what) => Err(Fault::Damaged(what)),
-                Ok(manifest) => self.try_restore(partition, &name, manifest, into).await,
+        for Kept { name, manifest, signature } in kept {
+            let tried = match (manifest, signature.objection(self.accept_unsigned)) {
+                (Err(what), _) => Err(Fault::Damaged(what)),
+                (Ok(_), Some(objection)) => Err(Fault::Damaged(objection.to_owned())),
+                (Ok(manifest), None) => self.try_restore(partition, &name, manifest, into).await,
             };
             match tried {
                 Ok(manifest) => return Ok(Restored::From { name, manifest: Box::new(manifest), skipped }),
@@ -78,6 +80,9 @@ impl Snapshots {
             what: format!("{}: {what}", kept.name),
         };
         let manifest = kept.manifest.clone().map_err(damaged)?;
+        if let Some(objection) = kept.signature.objection(self.accept_unsigned) {
+            return Err(damaged(objection.to_owned()));
+        }
         let into = scratch.join(format!("check-{:04}", partition.0));
         let checked = self.try_restore(partition, &kept.name, manifest, &into).await;
         // Nothing of it is needed any more, whole or not.

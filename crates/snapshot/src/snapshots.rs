@@ -20,7 +20,7 @@ use daybook_store::{Inspected, StoreError, inspect};
 
 use crate::files::blocking;
 use crate::manifest::{SnapshotFile, SnapshotManifest};
-use crate::{Objects, SnapshotError};
+use crate::{ManifestKey, Objects, Signature, SnapshotError};
 
 /// At least so many snapshots of a partition are kept: a damaged one must have older ones behind it.
 pub const KEEP_MIN: usize = 3;
@@ -35,6 +35,8 @@ pub struct Snapshots {
     pub(crate) log: String,
     pub(crate) partitions: u32,
     keep: usize,
+    key: Option<ManifestKey>,
+    pub(crate) accept_unsigned: bool,
 }
 
 /// A snapshot that is there.
@@ -44,12 +46,33 @@ pub struct Kept {
     pub name: String,
     /// What it says, or why that cannot be read.
     pub manifest: Result<SnapshotManifest, String>,
+    /// Who says so.
+    pub signature: Signature,
+}
+
+impl Kept {
+    fn is_signed(&self) -> bool {
+        self.signature == Signature::Good
+    }
 }
 
 impl Snapshots {
     /// Those of a log. `keep` of each partition are kept, and never fewer than [`KEEP_MIN`].
     pub fn new(objects: Objects, log: &str, partitions: u32, keep: usize) -> Self {
-        Self { objects, log: log.to_owned(), partitions, keep: keep.max(KEEP_MIN) }
+        let (key, accept_unsigned) = (None, false);
+        Self { objects, log: log.to_owned(), partitions, keep: keep.max(KEEP_MIN), key, accept_unsigned }
+    }
+
+    /// The same, signed with a key, without which they are worth nothing.
+    #[must_use]
+    pub fn signed_with(self, key: ManifestKey) -> Self {
+        Self { key: Some(key), ..self }
+    }
+
+    /// The same, where snapshots count that nobody has signed.
+    #[must_use]
+    pub fn accepting_unsigned(self, accept_unsigned: bool) -> Self {
+        Self { accept_unsigned, ..self }
     }
 
     /// Where they are, for people.
@@ -92,9 +115,15 @@ impl Snapshots {
             }
             // Gone meanwhile: another node has pruned it.
             let Some(text) = self.objects.get(&manifest).await? else { continue };
-            kept.push(Kept { name, manifest: SnapshotManifest::parse(&text) });
+            kept.push(self.kept(name, SnapshotManifest::parse(&text)));
         }
         Ok(kept)
+    }
+
+    fn kept(&self, name: String, manifest: Result<SnapshotManifest, String>) -> Kept {
+        let key = self.key.as_ref();
+        let signature = manifest.as_ref().map_or(Signature::Wrong, |manifest| Signature::of(manifest, key));
+        Kept { name, manifest, signature }
     }
 
     /// Takes a snapshot of a partition's store, unless the newest one stands where the store stands. `copy_to` writes the
@@ -118,7 +147,9 @@ impl Snapshots {
             copied.map_err(|error| SnapshotError::file(scratch, error))??
         };
         let Some(head) = head else { return Ok(None) };
-        let newest = self.list(partition).await?.into_iter().find_map(|kept| kept.manifest.ok());
+        // What somebody else has put there does not keep a node from taking its own.
+        let own = self.list(partition).await?.into_iter().filter(|kept| self.key.is_none() || kept.is_signed());
+        let newest = own.filter_map(|kept| kept.manifest.ok()).next();
         if newest.is_some_and(|newest| newest.next_record >= head.next_record.0) {
             return Ok(None);
         }
@@ -129,8 +160,8 @@ impl Snapshots {
             let sum = self.objects.put_file(&format!("{name}/files/{file}"), &copy.join(&file)).await?;
             sent.push(SnapshotFile { name: file, bytes: sum.bytes, blake3: sum.blake3 });
         }
-        let (format, version, written_by) = SnapshotManifest::format();
-        let manifest = SnapshotManifest {
+        let (format, version, written_by) = SnapshotManifest::format(self.key.is_some());
+        let mut manifest = SnapshotManifest {
             format,
             version,
             written_by,
@@ -145,23 +176,37 @@ impl Snapshots {
             node: node.to_owned(),
             taken_at_us: now.as_micros(),
             files: sent,
+            signature: String::new(),
         };
+        if let Some(key) = &self.key {
+            let signature = key.sign(&manifest).map_err(|what| SnapshotError::file(&copy, what))?;
+            manifest.signature = signature.to_hex().to_string();
+        }
         let text = manifest.to_text().map_err(|what| SnapshotError::file(&copy, what))?;
         self.objects.put(&manifest_of(&name), text.into()).await?;
         // A large folder goes where it does not hold up others.
         blocking(scratch, move || held.close()).await?;
-        Ok(Some(Kept { name, manifest: Ok(manifest) }))
+        Ok(Some(self.kept(name, Ok(manifest))))
     }
 
     /// Removes the oldest snapshots of a partition beyond those that are kept, and what was never finished. Says how many
-    /// went.
+    /// went. Those that others have put there count for nothing, and stay for an operator to look at: else whoever can write
+    /// there could have the good ones removed.
     pub async fn prune(&self, partition: PartitionId, now: Timestamp) -> Result<usize, SnapshotError> {
         let (mut finished, mut removed) = (0, 0);
         for (name, objects) in self.names(partition).await? {
             let manifest = manifest_of(&name);
             let goes = if objects.contains(&manifest) {
-                finished += 1;
-                finished > self.keep
+                let Some(text) = self.objects.get(&manifest).await? else { continue };
+                match self.kept(name.clone(), SnapshotManifest::parse(&text)).signature {
+                    Signature::Good | Signature::Unchecked => {
+                        finished += 1;
+                        finished > self.keep
+                    }
+                    // Of a release before there were signatures: kept until there are enough with one.
+                    Signature::Missing => finished >= self.keep,
+                    Signature::Wrong => false,
+                }
             } else {
                 let taken_at = name.rsplit('-').nth(1).and_then(|micros| micros.parse::<i64>().ok());
                 taken_at.is_none_or(|taken_at| now.as_micros().saturating_sub(taken_at) > UNFINISHED_AFTER_US)

@@ -76,6 +76,10 @@ impl Log for ThroughArchive {
         format!("{}; archived in {}", self.log.describe(), self.archived.url())
     }
 
+    fn failure(&self) -> Option<LogError> {
+        self.log.failure()
+    }
+
     fn check_settings(&self) -> BoxFuture<'_, Result<(), LogError>> {
         self.log.check_settings()
     }

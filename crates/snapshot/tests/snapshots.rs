@@ -12,7 +12,7 @@ use daybook_kernel::id::{Offset, PartitionId};
 use daybook_kernel::state::{ProjectionId, Read, WriteSet};
 use daybook_kernel::time::Timestamp;
 use daybook_rocks::Memory;
-use daybook_snapshot::{Kept, Objects, Restored, S3Options, SnapshotError, Snapshots};
+use daybook_snapshot::{Kept, ManifestKey, Objects, Restored, S3Options, SnapshotError, Snapshots};
 use daybook_store::{ProjectionVersion, RocksStore};
 use daybook_testkit::s3::{BUCKET, CREDENTIALS, REGION, S3Server, files_below};
 
@@ -47,8 +47,12 @@ impl Place {
     }
 
     fn snapshots(&self) -> Snapshots {
-        Snapshots::new(self.objects.clone(), "books", 2, 3)
+        signed(Snapshots::new(self.objects.clone(), "books", 2, 3))
     }
+}
+
+fn signed(snapshots: Snapshots) -> Snapshots {
+    snapshots.signed_with(ManifestKey::new([5; 32]))
 }
 
 fn options(server: &S3Server) -> S3Options {
@@ -161,7 +165,7 @@ async fn a_damaged_one_is_passed_over(place: &Place) {
 
 async fn the_oldest_go_and_three_stay(place: &Place) {
     let (store, _) = open(&place.path("store"));
-    let snapshots = Snapshots::new(place.objects.clone(), "books", 2, 1);
+    let snapshots = signed(Snapshots::new(place.objects.clone(), "books", 2, 1));
     for next in 1..=5 {
         go_on(&store, next);
         take(place, &store, next as i64).await.unwrap();
@@ -248,7 +252,7 @@ async fn on_s3_a_wrong_bucket_a_wrong_secret_and_no_server_are_not_an_empty_buck
     let good = options(server);
     let wrong_secret = S3Options { credentials: Some((CREDENTIALS.0.to_owned(), "wrong".to_owned())), ..good.clone() };
     for (url, options) in [("s3://no-such-bucket", &good), ("s3://daybook-test/some/prefix", &wrong_secret)] {
-        let snapshots = Snapshots::new(Objects::open(url, options).unwrap(), "books", 2, 3);
+        let snapshots = signed(Snapshots::new(Objects::open(url, options).unwrap(), "books", 2, 3));
         let refused = snapshots.restore(PARTITION, &place.folder.path().join("new")).await.map(|_| ());
         let Err(SnapshotError::Unavailable { what, .. }) = &refused else { panic!("{url}: {refused:?}") };
         assert!(!what.contains("wrong"), "no secret is shown: {what}");
@@ -264,7 +268,100 @@ async fn a_snapshot_of_another_log_is_refused() {
     let (store, _) = open(&place.path("store"));
     go_on(&store, 1);
     take(&place, &store, 1).await.unwrap();
-    let other = Snapshots::new(place.objects.clone(), "books", 4, 3);
+    let other = signed(Snapshots::new(place.objects.clone(), "books", 4, 3));
     let refused = other.restore(PARTITION, &place.path("new")).await.map(|_| ());
     assert!(matches!(refused, Err(SnapshotError::OfAnotherLog { .. })), "{refused:?}");
+}
+
+/// Changes what a manifest says, and leaves its signature as it was.
+fn rewrite(place: &Place, kept: &Kept, change: impl FnOnce(&mut serde_json::Value)) {
+    let file = files_below(&place.files).into_iter().find(|file| {
+        let text = file.to_string_lossy();
+        text.contains(&kept.name) && text.ends_with("manifest.json")
+    });
+    let file = file.unwrap();
+    let mut manifest = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    change(&mut manifest);
+    fs::write(file, serde_json::to_vec(&manifest).unwrap()).unwrap();
+}
+
+fn newest_restored(restored: Restored) -> (u64, Vec<String>) {
+    let Restored::From { manifest, skipped, .. } = restored else { panic!("{restored:?}") };
+    (manifest.next_record, skipped.into_iter().map(|skipped| skipped.what).collect())
+}
+
+#[tokio::test]
+async fn a_state_that_somebody_else_has_put_there_is_passed_over() {
+    let place = Place::in_a_folder();
+    let (store, _) = open(&place.path("store"));
+    go_on(&store, 1);
+    take(&place, &store, 1).await.unwrap();
+    // Somebody who can write there makes a store of his own, with checksums that fit, and all else that a manifest says.
+    let (forged, _) = open(&place.path("forged"));
+    go_on(&forged, 2);
+    let by_another_key = place.snapshots().signed_with(ManifestKey::new([6; 32]));
+    let copied = Arc::clone(&forged);
+    let scratch = place.path("scratch");
+    by_another_key.take(PARTITION, move |into| copied.copy_to(into), &scratch, "node", at(2)).await.unwrap().unwrap();
+    let restored = newest_restored(place.snapshots().restore(PARTITION, &place.path("new")).await.unwrap());
+    assert_eq!(restored.0, 1);
+    assert!(restored.1[0].contains("not signed with this master key"), "{restored:?}");
+    // What is signed is all of it: another place, another partition's files, another checksum.
+    let kept = place.snapshots().list(PARTITION).await.unwrap();
+    rewrite(&place, &kept[1], |manifest| manifest["nextRecord"] = 7.into());
+    let refused = place.snapshots().restore(PARTITION, &place.path("other")).await.map(|_| ());
+    assert!(matches!(refused, Err(SnapshotError::Damaged { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn what_others_put_there_neither_keeps_a_node_from_taking_its_own_nor_has_good_ones_removed() {
+    let place = Place::in_a_folder();
+    let (store, _) = open(&place.path("store"));
+    for next in 1..=3 {
+        go_on(&store, next);
+        take(&place, &store, next as i64).await.unwrap();
+    }
+    let by_another_key = place.snapshots().signed_with(ManifestKey::new([6; 32]));
+    let (forged, _) = open(&place.path("forged"));
+    for next in 1_000..1_004 {
+        go_on(&forged, next);
+        let copied = Arc::clone(&forged);
+        let scratch = place.path("scratch");
+        let taken = by_another_key.take(PARTITION, move |into| copied.copy_to(into), &scratch, "x", at(9)).await;
+        taken.unwrap().unwrap();
+    }
+    go_on(&store, 4);
+    assert!(take(&place, &store, 10).await.is_some(), "the newest of its own stands at 3");
+    assert_eq!(place.snapshots().prune(PARTITION, at(11)).await.unwrap(), 1, "its own oldest");
+    let restored = newest_restored(place.snapshots().restore(PARTITION, &place.path("new")).await.unwrap());
+    assert_eq!((restored.0, restored.1.len()), (4, 4));
+}
+
+#[tokio::test]
+async fn a_snapshot_without_a_signature_is_restored_only_where_that_is_wanted() {
+    let place = Place::in_a_folder();
+    let (store, _) = open(&place.path("store"));
+    go_on(&store, 1);
+    let unsigned = Snapshots::new(place.objects.clone(), "books", 2, 3);
+    let (copied, scratch) = (Arc::clone(&store), place.path("scratch"));
+    unsigned.take(PARTITION, move |into| copied.copy_to(into), &scratch, "node", at(1)).await.unwrap().unwrap();
+    let refused = place.snapshots().restore(PARTITION, &place.path("new")).await.map(|_| ());
+    let Err(SnapshotError::Damaged { what, .. }) = refused else { panic!("{refused:?}") };
+    assert!(what.contains("snapshots.accept_unsigned"), "{what}");
+    let refused = unsigned.restore(PARTITION, &place.path("new")).await.map(|_| ());
+    assert!(
+        matches!(refused, Err(SnapshotError::Damaged { .. })),
+        "without a key nothing can be believed: {refused:?}"
+    );
+    let accepting = place.snapshots().accepting_unsigned(true);
+    assert_eq!(newest_restored(accepting.restore(PARTITION, &place.path("new")).await.unwrap()).0, 1);
+    // A signature that is there and wrong is no missing one.
+    let kept = accepting.list(PARTITION).await.unwrap();
+    rewrite(&place, &kept[0], |manifest| manifest["signature"] = "00".repeat(32).into());
+    let refused = accepting.restore(PARTITION, &place.path("other")).await.map(|_| ());
+    assert!(matches!(refused, Err(SnapshotError::Damaged { .. })), "{refused:?}");
+    // The next one is signed, and the old one stays until there are enough.
+    go_on(&store, 2);
+    take(&place, &store, 2).await.unwrap();
+    assert_eq!(newest_restored(place.snapshots().restore(PARTITION, &place.path("third")).await.unwrap()).0, 2);
 }
