@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use daybook_domains::shipped_policies;
+use daybook_domains::{has_development_policies, shipped_policies};
+use daybook_kernel::authorisation::policy_set_hash;
 use daybook_kernel::feature_level::FeatureLevel;
 use daybook_kernel::governance;
 use daybook_kernel::id::{CommandId, StreamKey, TenantId};
@@ -40,6 +41,7 @@ pub(crate) async fn governance(
         schema: registry.shipped_schema(),
         description: format!("ships with Daybook {}", env!("CARGO_PKG_VERSION")),
         feature_level: level.0,
+        ends_development: false,
     };
     let id = CommandId::derived(0, &[b"the policy set that ships"]);
     let system = Actor { kind: Kind::System.into(), id: "bootstrap".to_owned(), ..Default::default() };
@@ -48,6 +50,38 @@ pub(crate) async fn governance(
     // Another node, of another release, may have been first: then its level counts.
     let has_arrived = |state: &dyn Read| Ok(is_governed(state)? && governance::feature_level(state)? > FeatureLevel(0));
     while !on_every_partition(node, has_arrived)? {
+        tokio::time::sleep(RETRY).await;
+    }
+    Ok(())
+}
+
+/// Whether the data that a node serves is that of a development node: a policy set of one is in force somewhere.
+pub(crate) fn is_of_development(node: &Node) -> Result<bool, ReadError> {
+    let is_in_force = |state: &dyn Read| match governance::active_policy(state)? {
+        Some(set) => {
+            Ok(governance::policy_text(state, &set)?.is_some_and(|text| has_development_policies(&text.policies)))
+        }
+        None => Ok(false),
+    };
+    Ok(!on_every_partition(node, |state| is_in_force(state).map(|is| !is))?)
+}
+
+/// Puts the policy set in force, on every partition, that ships for production. What the log has recorded stays as it is,
+/// its clock among it.
+pub(crate) async fn end_development(node: &Arc<Node>, registry: &Registry) -> Result<(), SubmitError> {
+    let (policies, schema) = (shipped_policies(registry, false), registry.shipped_schema());
+    let hash = policy_set_hash(&policies, &schema);
+    let command = PublishShippedPolicySet {
+        policies,
+        schema,
+        description: format!("ships with Daybook {}", env!("CARGO_PKG_VERSION")),
+        feature_level: 0,
+        ends_development: true,
+    };
+    let system = Actor { kind: Kind::System.into(), id: "bootstrap".to_owned(), ..Default::default() };
+    let payload = command.encode_to_vec();
+    insist(node, &record(node, CommandId::generate(), system, "PublishShippedPolicySet", payload)).await?;
+    while !on_every_partition(node, |state| Ok(governance::active_policy(state)? == Some(hash)))? {
         tokio::time::sleep(RETRY).await;
     }
     Ok(())

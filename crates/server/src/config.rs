@@ -3,7 +3,6 @@
 //! A key `section.key` is overridden by the environment variable `DAYBOOK_SECTION__KEY`. Unknown keys are errors, in the
 //! file and in the environment.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,10 +10,17 @@ use std::time::Duration;
 use daybook_kernel::feature_level::FeatureLevel;
 use serde::{Deserialize, Serialize};
 
+use crate::auth::KeySource;
+pub use crate::limits::LimitsConfig;
+use crate::secrets::{self, KafkaProperties};
+
 /// Prefix of environment overrides.
 pub const ENV_PREFIX: &str = "DAYBOOK_";
 /// The environment variable that may hold the master key.
 pub const MASTER_KEY_ENV: &str = "DAYBOOK_MASTER_KEY";
+
+/// By how much the keys for tokens may be older than they are between two readings.
+const STALE_MARGIN: Duration = Duration::from_secs(60);
 
 /// What is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,6 +79,12 @@ pub struct NodeConfig {
     /// Development mode: the node mints its own tokens, makes its own master key and lets the clock be moved. Never on
     /// a node that is to be trusted.
     pub development: bool,
+    /// Who may read what the node writes: "owner", or "group" as well, for containers that share a volume by a group.
+    pub file_access: String,
+    /// Takes the powers of development away from data that a development node made, and serves it. No setting: it is
+    /// said once, at a start.
+    #[serde(skip)]
+    pub leave_development: bool,
     /// How long a shutdown may take before the node gives up what it waits for.
     #[serde(with = "seconds")]
     pub shutdown_seconds: Duration,
@@ -90,6 +102,8 @@ impl Default for NodeConfig {
             id: hostname(),
             data_dir: home.map_or_else(|| PathBuf::from("daybook-data"), |home| home.join("daybook")),
             development: false,
+            file_access: "owner".to_owned(),
+            leave_development: false,
             shutdown_seconds: Duration::from_secs(20),
             understands: FeatureLevel::NEWEST,
         }
@@ -140,19 +154,33 @@ pub struct TlsConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AuthConfig {
-    /// The keys: path of a JWKS file, or its http(s) URL. Needed unless the node is in development mode.
+    /// The keys: path of a JWKS file, or its https URL. Needed unless the node is in development mode.
     pub jwks: String,
-    /// How often a JWKS at a URL is read again. It is read at once when a token names a key that is not known.
+    /// How often the JWKS is read again; every 5 seconds at most. It is read at once when a token names a key that is not
+    /// known.
     #[serde(with = "seconds")]
     pub jwks_refresh_seconds: Duration,
-    /// The issuer that tokens must name. Empty: any.
+    /// How old the keys may become while the JWKS cannot be read again. Older ones let nobody in.
+    #[serde(with = "seconds")]
+    pub jwks_stale_max_seconds: Duration,
+    /// Permits a JWKS URL of another machine that begins with http://. Whoever can change what passes there can sign tokens.
+    pub jwks_allow_http: bool,
+    /// The issuer that tokens must name. Needed unless the node is in development mode.
     pub issuer: String,
-    /// The audience that tokens must name. Empty: any.
+    /// The audience that tokens must name. Needed unless the node is in development mode.
     pub audience: String,
+    /// How long a token may be good, from when it was issued. 0: as long as it says.
+    #[serde(with = "seconds")]
+    pub token_life_max_seconds: Duration,
     /// The claim with the tenant, or tenants, that a token speaks for. Dots lead into objects.
     pub tenants_claim: String,
-    /// The claim with the roles. Dots lead into objects, for example realm_access.roles.
+    /// The claim with the roles of each tenant: an object whose keys are tenants. Dots lead into objects.
+    pub tenant_roles_claim: String,
+    /// The claim with a list of roles that names no tenant. Dots lead into objects, for example realm_access.roles.
     pub roles_claim: String,
+    /// Where the list that names no tenant counts: "one-tenant": in tokens that speak for one tenant; "every-tenant": in
+    /// every tenant of the token.
+    pub flat_roles: String,
     /// The claim that says "service" of tokens that belong to programs.
     pub kind_claim: String,
 }
@@ -162,10 +190,15 @@ impl Default for AuthConfig {
         Self {
             jwks: String::new(),
             jwks_refresh_seconds: Duration::from_secs(300),
+            jwks_stale_max_seconds: Duration::from_secs(86_400),
+            jwks_allow_http: false,
             issuer: String::new(),
             audience: String::new(),
+            token_life_max_seconds: Duration::from_secs(86_400),
             tenants_claim: "tenants".to_owned(),
+            tenant_roles_claim: "tenant_roles".to_owned(),
             roles_claim: "roles".to_owned(),
+            flat_roles: "one-tenant".to_owned(),
             kind_claim: "kind".to_owned(),
         }
     }
@@ -198,7 +231,7 @@ pub struct LogConfig {
     #[serde(with = "seconds")]
     pub kafka_check_seconds: Duration,
     /// Kafka: settings for librdkafka, for example "security.protocol" and "sasl.mechanism".
-    pub kafka_properties: BTreeMap<String, String>,
+    pub kafka_properties: KafkaProperties,
 }
 
 impl Default for LogConfig {
@@ -212,7 +245,7 @@ impl Default for LogConfig {
             kafka_min_insync_replicas: 1,
             kafka_connect_seconds: Duration::from_secs(30),
             kafka_check_seconds: Duration::from_secs(60),
-            kafka_properties: BTreeMap::new(),
+            kafka_properties: KafkaProperties::default(),
         }
     }
 }
@@ -247,13 +280,22 @@ pub struct InboxConfig {
     /// How long a topic that the node creates keeps records, which are not sealed there. At most 7 days.
     #[serde(with = "seconds")]
     pub retention_seconds: Duration,
-    /// What the names of topics begin with on which answers may be asked for. Empty: there are no answers.
+    /// What the names of topics begin with on which answers may be asked for. `{tenant}` in it stands for a tenant that the
+    /// producer's token speaks for, `{inbox}` for the inbox topic; one of them must be there. Empty: there are no answers.
     pub reply_topic_prefix: String,
+    /// How long records may wait on a partition of which none is dealt with until the node says that it stands still.
+    #[serde(with = "seconds")]
+    pub stalled_seconds: Duration,
 }
 
 impl Default for InboxConfig {
     fn default() -> Self {
-        Self { topics: Vec::new(), retention_seconds: Duration::from_secs(86_400), reply_topic_prefix: String::new() }
+        Self {
+            topics: Vec::new(),
+            retention_seconds: Duration::from_secs(86_400),
+            reply_topic_prefix: String::new(),
+            stalled_seconds: Duration::from_secs(60),
+        }
     }
 }
 
@@ -321,11 +363,19 @@ pub struct SnapshotsConfig {
     pub every_seconds: Duration,
     /// How many of each partition are kept; at least 3.
     pub keep: usize,
+    /// Restores snapshots that no node with this master key has signed, such as those of releases before there were
+    /// signatures.
+    pub accept_unsigned: bool,
 }
 
 impl Default for SnapshotsConfig {
     fn default() -> Self {
-        Self { url: String::new(), every_seconds: Duration::from_secs(3_600), keep: daybook_snapshot::KEEP_MIN }
+        Self {
+            url: String::new(),
+            every_seconds: Duration::from_secs(3_600),
+            keep: daybook_snapshot::KEEP_MIN,
+            accept_unsigned: false,
+        }
     }
 }
 
@@ -364,45 +414,6 @@ impl Default for AnalyticsConfig {
     }
 }
 
-/// Limits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LimitsConfig {
-    /// A command, in KiB.
-    pub command_kib: usize,
-    /// A request, in KiB.
-    pub request_kib: usize,
-    /// How long a caller waits for a decision.
-    #[serde(with = "seconds")]
-    pub decision_wait_seconds: Duration,
-    /// How long a query waits for the position that it asks for.
-    #[serde(with = "seconds")]
-    pub query_wait_seconds: Duration,
-    /// Commands of a partition that wait for their decision.
-    pub in_flight_commands: usize,
-    /// Commands of a tenant that wait for their decision, per partition.
-    pub in_flight_per_tenant: usize,
-    /// Commands of a stream key that wait for their decision.
-    pub in_flight_per_stream: usize,
-    /// Requests of one connection at once.
-    pub streams_per_connection: u32,
-}
-
-impl Default for LimitsConfig {
-    fn default() -> Self {
-        Self {
-            command_kib: 256,
-            request_kib: 4096,
-            decision_wait_seconds: Duration::from_secs(30),
-            query_wait_seconds: Duration::from_secs(10),
-            in_flight_commands: 20_000,
-            in_flight_per_tenant: 10_000,
-            in_flight_per_stream: 5_000,
-            streams_per_connection: 1_000,
-        }
-    }
-}
-
 /// Logs and traces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -411,13 +422,20 @@ pub struct TelemetryConfig {
     pub log_format: String,
     /// What is logged, in the form of tracing's EnvFilter, for example "info,daybook_runtime=debug".
     pub log_filter: String,
+    /// What is traced, in the form of tracing's EnvFilter. Only Daybook's own spans, whatever log_filter says.
+    pub trace_filter: String,
     /// Where traces go, by OTLP over gRPC, for example "http://127.0.0.1:4317". Empty: nowhere.
     pub otlp_endpoint: String,
 }
 
 impl Default for TelemetryConfig {
     fn default() -> Self {
-        Self { log_format: "text".to_owned(), log_filter: "info".to_owned(), otlp_endpoint: String::new() }
+        Self {
+            log_format: "text".to_owned(),
+            log_filter: "info".to_owned(),
+            trace_filter: "off,daybook=info".to_owned(),
+            otlp_endpoint: String::new(),
+        }
     }
 }
 
@@ -433,8 +451,8 @@ impl Config {
                 let text = std::fs::read_to_string(path)
                     .map_err(|error| ConfigError(format!("{}: {error}", path.display())))?;
                 // Read once as it stands, so that mistakes are shown with their place in the file.
-                toml::from_str::<Self>(&text).map_err(|error| ConfigError(format!("{}: {error}", path.display())))?;
-                text.parse().map_err(|error| ConfigError(format!("{}: {error}", path.display())))?
+                toml::from_str::<Self>(&text).map_err(|error| in_file(path, &text, &error))?;
+                text.parse().map_err(|error| in_file(path, &text, &error))?
             }
         };
         for (name, value) in environment {
@@ -448,6 +466,14 @@ impl Config {
         let config: Self = table.try_into().map_err(|error| ConfigError(error.to_string()))?;
         config.check()?;
         Ok(config)
+    }
+
+    /// What is in force, as people may see it: without passwords, keys and tokens.
+    pub fn shown(&self) -> Result<toml::Table, ConfigError> {
+        let table = toml::Table::try_from(self).map_err(|error| ConfigError(error.to_string()))?;
+        let mut shown = toml::Value::Table(table);
+        secrets::redact(&mut shown);
+        Ok(shown.try_into().unwrap_or_default())
     }
 
     /// Where exports of events go if no place is named: into the data folder, unless other nodes have a part in the log.
@@ -472,6 +498,9 @@ impl Config {
         if self.log.url != "embedded" && self.log.kafka_brokers().is_none() {
             return wrong("log.url must be \"embedded\" or \"kafka://host:port\"");
         }
+        if self.log.kafka_brokers().is_some_and(|brokers| brokers.contains('@')) {
+            return wrong("log.url must hold no credentials: it is shown; set them in log.kafka_properties");
+        }
         if self.log.kafka_replication < -1 {
             return wrong("log.kafka_replication must be -1, 0 or the number of replicas");
         }
@@ -481,6 +510,12 @@ impl Config {
         if !matches!(self.log.recovery.as_str(), "strict" | "truncate") {
             return wrong("log.recovery must be \"strict\" or \"truncate\"");
         }
+        if !matches!(self.auth.flat_roles.as_str(), "one-tenant" | "every-tenant") {
+            return wrong("auth.flat_roles must be \"one-tenant\" or \"every-tenant\"");
+        }
+        if !matches!(self.node.file_access.as_str(), "owner" | "group") {
+            return wrong("node.file_access must be \"owner\" or \"group\"");
+        }
         if !matches!(self.telemetry.log_format.as_str(), "text" | "json") {
             return wrong("telemetry.log_format must be \"text\" or \"json\"");
         }
@@ -489,6 +524,13 @@ impl Config {
         }
         if self.tls.client_ca.is_some() && self.tls.certificate.is_none() {
             return wrong("tls.client_ca needs tls.certificate");
+        }
+        KeySource::parse(&self.auth.jwks, self.auth.jwks_allow_http)?;
+        if self.auth.jwks_stale_max_seconds < self.auth.jwks_refresh_seconds.saturating_add(STALE_MARGIN) {
+            return wrong(
+                "auth.jwks_stale_max_seconds must be at least 60 more than auth.jwks_refresh_seconds: keys would be too old \
+                 before they are read again",
+            );
         }
         if !self.checkpoints.every_seconds.is_zero() && self.checkpoints.key_file.is_none() {
             return wrong("checkpoints.every_seconds needs checkpoints.key_file");
@@ -505,34 +547,37 @@ impl Config {
         if self.snapshots.every_seconds.is_zero() {
             return wrong("snapshots.every_seconds must be at least 1; an empty snapshots.url switches snapshots off");
         }
-        if self.limits.command_kib == 0 || self.limits.command_kib > 1_024 {
-            return wrong("limits.command_kib must be 1 to 1024");
+        if let Some(problem) = self.limits.problem() {
+            return wrong(problem);
         }
-        self.check_inbox().map_or(Ok(()), wrong)
+        self.check_inbox().map_or(Ok(()), |what| wrong(&what))
     }
 
     /// What is wrong with inbox and outbox, if something is.
-    fn check_inbox(&self) -> Option<&'static str> {
-        let InboxConfig { topics, retention_seconds, reply_topic_prefix: prefix } = &self.inbox;
+    fn check_inbox(&self) -> Option<String> {
+        let InboxConfig { topics, retention_seconds, reply_topic_prefix: prefix, .. } = &self.inbox;
         let needs_kafka = !topics.is_empty() || !self.outbox.domains.is_empty();
         if needs_kafka && self.log.kafka_brokers().is_none() {
-            return Some("inbox.topics and outbox.domains need a log on Kafka: set log.url");
+            return Some("inbox.topics and outbox.domains need a log on Kafka: set log.url".to_owned());
         }
         let name = &self.log.name;
         let own = ["commands", "decisions", "keys", "inbox.rejected"].map(|topic| format!("{name}.{topic}"));
         let outbox = format!("{name}.outbox.");
         if topics.iter().any(|topic| own.contains(topic) || topic.starts_with(&outbox) || topic.is_empty()) {
-            return Some("inbox.topics must not name a topic of the log itself");
+            return Some("inbox.topics must not name a topic of the log itself".to_owned());
         }
         if retention_seconds.is_zero() || *retention_seconds > crate::inbox::RETENTION_MAX {
-            return Some("inbox.retention_seconds must be 1 to 604800: records are not sealed on an inbox topic");
+            let why = "inbox.retention_seconds must be 1 to 604800: records are not sealed on an inbox topic";
+            return Some(why.to_owned());
         }
-        if prefix.is_empty() {
-            return None;
-        }
-        let reaches = own.iter().chain(topics).any(|topic| topic.starts_with(prefix));
-        if reaches || outbox.starts_with(prefix) || prefix.starts_with(&outbox) {
-            return Some("inbox.reply_topic_prefix must fit no inbox topic and no topic of the log itself");
+        let replies = match crate::inbox::ReplyTopics::parse(prefix, topics) {
+            Ok(replies) => replies,
+            Err(why) => return Some(format!("inbox.reply_topic_prefix {why}")),
+        };
+        let outboxes = self.outbox.domains.iter().map(|domain| format!("{outbox}{domain}"));
+        let mut others = own.iter().chain(topics).cloned().chain(outboxes).chain([outbox.clone()]);
+        if others.any(|topic| replies.reaches(&topic, topics)) || prefix.starts_with(&outbox) {
+            return Some("inbox.reply_topic_prefix must fit no inbox topic and no topic of the log itself".to_owned());
         }
         None
     }
@@ -543,6 +588,13 @@ impl LogConfig {
     pub fn kafka_brokers(&self) -> Option<&str> {
         self.url.strip_prefix("kafka://").filter(|brokers| !brokers.is_empty())
     }
+}
+
+/// A mistake in a file with its place. The line itself is not shown: it may hold a password.
+fn in_file(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let (line, column) = (before.matches('\n').count() + 1, before.rsplit('\n').next().unwrap_or_default().len() + 1);
+    ConfigError(format!("{}: line {line}, column {column}: {}", path.display(), error.message()))
 }
 
 /// Sets a key; the value is read as TOML, or else taken as text.
@@ -556,16 +608,16 @@ fn set(table: &mut toml::Table, section: &str, key: &str, value: &str) -> Result
 }
 
 /// Durations as whole seconds.
-mod seconds {
+pub(crate) mod seconds {
     use std::time::Duration;
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_u64(duration.as_secs())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         u64::deserialize(from).map(Duration::from_secs)
     }
 }
@@ -599,6 +651,20 @@ mod tests {
     }
 
     #[test]
+    fn a_jwks_without_tls_is_for_this_machine_or_said_to_be_wanted() {
+        for jwks in ["http://127.0.0.1:8080/jwks", "http://[::1]:8080/jwks", "http://localhost/jwks", "/etc/jwks.json"]
+        {
+            Config::load(None, env("DAYBOOK_AUTH__JWKS", jwks)).unwrap();
+        }
+        let allowed = env("DAYBOOK_AUTH__JWKS_ALLOW_HTTP", "true");
+        let named = env("DAYBOOK_AUTH__JWKS", "http://id.example.com/jwks.json");
+        Config::load(None, [allowed, named].concat()).unwrap();
+        for other in ["http://127.0.0.1.example.com/jwks", "http://localhost.example.com/jwks"] {
+            assert!(Config::load(None, env("DAYBOOK_AUTH__JWKS", other)).is_err(), "{other}");
+        }
+    }
+
+    #[test]
     fn mistakes_are_named_with_their_place() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("daybook.toml");
@@ -616,8 +682,16 @@ mod tests {
             ("DAYBOOK_TLS__CERTIFICATE", "x.pem", "tls.private_key"),
             ("DAYBOOK_CHECKPOINTS__EVERY_SECONDS", "60", "checkpoints.key_file"),
             ("DAYBOOK_SNAPSHOTS__KEEP", "1", "snapshots.keep"),
+            ("DAYBOOK_AUTH__FLAT_ROLES", "all", "auth.flat_roles"),
+            ("DAYBOOK_NODE__FILE_ACCESS", "everybody", "node.file_access"),
             ("DAYBOOK_SNAPSHOTS__URL", "/mnt/folder", "file:///FOLDER"),
             ("DAYBOOK_ARCHIVE__URL", "ftp://x", "archive.url"),
+            ("DAYBOOK_AUTH__JWKS", "http://id.example.com/jwks.json", "https://"),
+            ("DAYBOOK_AUTH__JWKS", "HTTP://id.example.com/jwks.json", "https://"),
+            ("DAYBOOK_AUTH__JWKS", "https://me:secret@id.example.com/jwks.json", "user name"),
+            ("DAYBOOK_AUTH__JWKS", "file:///etc/jwks.json", "path of a file"),
+            ("DAYBOOK_AUTH__JWKS", "https://", "no URL"),
+            ("DAYBOOK_AUTH__JWKS_STALE_MAX_SECONDS", "300", "auth.jwks_stale_max_seconds"),
             ("DAYBOOK_INBOX__TOPICS", "[\"orders\"]", "log.url"),
             ("DAYBOOK_OUTBOX__DOMAINS", "[\"legal_hold\"]", "log.url"),
             ("DAYBOOK_INBOX__RETENTION_SECONDS", "604801", "inbox.retention_seconds"),

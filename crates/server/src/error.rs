@@ -33,6 +33,10 @@ pub mod codes {
         UNKNOWN_FIELD: InvalidArgument;
         /// The request, or the command in it, is larger than allowed.
         REQUEST_TOO_LARGE: ResourceExhausted;
+        /// The request did not come in within its time.
+        REQUEST_TOO_SLOW: DeadlineExceeded;
+        /// The caller or its tenant asks more often than it may.
+        RATE_LIMITED: ResourceExhausted;
         /// The request is compressed in a way that is not supported.
         ENCODING_NOT_SUPPORTED: Unimplemented;
         /// There is no such method.
@@ -49,8 +53,12 @@ pub mod codes {
         PROJECTION_NOT_FOUND: NotFound;
         /// An import of a log into this data folder did not come to its end.
         IMPORT_UNFINISHED: FailedPrecondition;
+        /// The data is that of a development node, and is to be served as production.
+        DEVELOPMENT_DATA: FailedPrecondition;
         /// A record of an inbox topic lacks a header, or has one that cannot be right.
         INBOX_RECORD_INVALID: InvalidArgument;
+        /// A record of an inbox topic cannot be read.
+        INBOX_RECORD_UNREADABLE: DataLoss;
         /// The method cannot be asked by an inbox topic.
         INBOX_METHOD_REFUSED: InvalidArgument;
         /// A record of an inbox topic wants its answer on a topic that must not be used.
@@ -155,10 +163,24 @@ impl CallError {
         }
     }
 
+    /// An error that was said by gRPC, with its code; `None` for one that has none.
+    pub(crate) fn from_status(status: &tonic::Status) -> Option<Self> {
+        let details = status.get_error_details();
+        let info = details.error_info()?;
+        let violations = details.bad_request().map(|bad| bad.field_violations.clone()).unwrap_or_default();
+        Some(Self {
+            status: status_of(status.code()),
+            code: info.reason.clone(),
+            message: status.message().to_owned(),
+            violations: violations.into_iter().map(|violation| (violation.field, violation.description)).collect(),
+            metadata: info.metadata.clone().into_iter().collect(),
+            retry_after: details.retry_info().and_then(|info| info.retry_delay),
+        })
+    }
+
     /// What another node of the log answered, or that it did not.
     pub(crate) fn from_peer(address: &str, status: &tonic::Status) -> Self {
-        let details = status.get_error_details();
-        let Some(info) = details.error_info() else {
+        let Some(said) = Self::from_status(status) else {
             let message = match status.code() {
                 tonic::Code::DeadlineExceeded => {
                     let message = format!(
@@ -176,15 +198,7 @@ impl CallError {
             let error = Self::new(daybook_runtime::codes::PARTITION_UNAVAILABLE, message);
             return error.retry_after(Some(Duration::from_millis(500)));
         };
-        let violations = details.bad_request().map(|bad| bad.field_violations.clone()).unwrap_or_default();
-        Self {
-            status: status_of(status.code()),
-            code: info.reason.clone(),
-            message: status.message().to_owned(),
-            violations: violations.into_iter().map(|violation| (violation.field, violation.description)).collect(),
-            metadata: info.metadata.clone().into_iter().collect(),
-            retry_after: details.retry_info().and_then(|info| info.retry_delay),
-        }
+        said
     }
 
     /// As gRPC says it.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use daybook_kernel::id::{Offset, PartitionId};
-use daybook_log::{Compaction, KafkaKeyedLog, KafkaOptions, Log, LogError, Topic};
+use daybook_log::{Compaction, KafkaKeyedLog, KeyedLog, Log, LogError, Topic};
 use daybook_privacy::{EmbeddedKeyRing, KeyRing, MasterKey, PrivacyError, SharedKeyRing, Start};
 use daybook_rocks::Memory;
 
@@ -15,23 +15,25 @@ use crate::config::{Config, ConfigError};
 use crate::data_dir::keys_folder;
 use crate::serve::{StartError, kafka_options};
 
-/// Opens the key ring of a log.
+/// Opens the key ring of a log; with the log that it lies on itself, where nodes share it.
 pub(crate) async fn open(
     config: &Config,
     master: impl FnOnce() -> Result<MasterKey, StartError>,
     log: &dyn Log,
     memory: &Memory,
-) -> Result<Arc<dyn KeyRing>, StartError> {
+) -> Result<(Arc<dyn KeyRing>, Option<Arc<dyn KeyedLog>>), StartError> {
     let folder = keys_folder(&config.node.data_dir);
     // Asked before the ring is looked for: another node may make both right now, the ring first.
     let may_be_made = config.keys.start_over || is_empty(log).await?;
     if let Some(options) = kafka_options(config) {
-        return Ok(Arc::new(shared(options, &folder, master()?, may_be_made, memory).await?));
+        let keyed = Arc::new(KafkaKeyedLog::open(options, Compaction::default()).await?);
+        let ring = shared(Arc::clone(&keyed), &folder, master()?, may_be_made, memory).await?;
+        return Ok((Arc::new(ring), Some(keyed)));
     }
     if !EmbeddedKeyRing::is_there(&folder) && !may_be_made {
         return Err(PrivacyError::Missing(folder.display().to_string()).into());
     }
-    Ok(Arc::new(EmbeddedKeyRing::open(&folder, master()?, memory)?))
+    Ok((Arc::new(EmbeddedKeyRing::open(&folder, master()?, memory)?), None))
 }
 
 async fn is_empty(log: &dyn Log) -> Result<bool, LogError> {
@@ -46,13 +48,12 @@ async fn is_empty(log: &dyn Log) -> Result<bool, LogError> {
 /// Opens the ring that the nodes share. A ring in the data folder is from the time when a log on Kafka had one node: its
 /// keys are taken over, and then it is deleted, since a key that is destroyed later must not live on there.
 async fn shared(
-    options: KafkaOptions,
+    keyed: Arc<KafkaKeyedLog>,
     folder: &Path,
     master: MasterKey,
     may_be_made: bool,
     memory: &Memory,
 ) -> Result<SharedKeyRing, StartError> {
-    let keyed = Arc::new(KafkaKeyedLog::open(options, Compaction::default()).await?);
     if !EmbeddedKeyRing::is_there(folder) {
         let start = if may_be_made { Start::New } else { Start::Existing };
         return Ok(SharedKeyRing::open(keyed, master, start).await?);

@@ -1,10 +1,11 @@
 //! What a node says of itself, and what it does outside the log: the service `daybook.node.v1.NodeService`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use daybook_kernel::alarm::{self, Alarm};
 use daybook_kernel::authorisation::Authorisation;
 use daybook_kernel::decide::Decider;
 use daybook_kernel::feature_level::FeatureLevel;
@@ -20,12 +21,13 @@ use futures_util::future::join_all;
 use prost::Message;
 use prost_reflect::DynamicMessage;
 
-use crate::auth::Caller;
+use crate::auth::{Caller, KeyWatch};
 use crate::cluster::Seen;
 use crate::disk::free_bytes;
 use crate::door::{Door, NodeMethod};
 use crate::error::{CallError, codes};
 use crate::export;
+use crate::inbox::InboxStatus;
 use crate::snapshots::Keeper;
 
 /// The node's own service.
@@ -38,6 +40,36 @@ pub struct NodeService {
     pub(crate) started_at: Timestamp,
     pub(crate) log: Arc<dyn Log>,
     pub(crate) decider: Decider,
+    pub(crate) token_keys: KeyWatch,
+    pub(crate) inbox: Arc<InboxStatus>,
+}
+
+/// Alarms that one answer shows.
+const ALARMS_MAX: usize = 100;
+
+/// The alarms that concern the caller's tenants, oldest first.
+fn alarms(door: &Door, caller: &Caller) -> Vec<v1::Alarm> {
+    let tenants: BTreeSet<_> = caller.tenants().collect();
+    let sees_all = tenants.contains(TenantId::platform().as_str());
+    let concerns = |alarm: &Alarm| sees_all || tenants.contains(alarm.tenant.as_str());
+    let mut all = Vec::new();
+    for partition in door.node.partitions() {
+        let of_partition = partition.read(|state, _| {
+            alarm::raised(state).filter_map(Result::ok).filter(concerns).take(ALARMS_MAX).collect::<Vec<_>>()
+        });
+        // A partition that cannot be read says so itself.
+        all.extend(of_partition.unwrap_or_default());
+    }
+    all.sort_by(|a, b| (a.raised_at, &a.tenant, &a.id).cmp(&(b.raised_at, &b.tenant, &b.id)));
+    all.truncate(ALARMS_MAX);
+    let show = |alarm: Alarm| v1::Alarm {
+        tenant_id: alarm.tenant,
+        domain: alarm.domain,
+        alarm_id: alarm.id,
+        text: alarm.text,
+        raised_at: Some(alarm.raised_at.to_proto()),
+    };
+    all.into_iter().map(show).collect()
 }
 
 fn decode<M: Message + Default>(request: &DynamicMessage) -> Result<M, CallError> {
@@ -57,7 +89,7 @@ impl NodeService {
         request: DynamicMessage,
     ) -> Result<Bytes, CallError> {
         let response = match method {
-            NodeMethod::GetStatus => self.status(door).await?.encode_to_vec(),
+            NodeMethod::GetStatus => self.status_for(door, caller).await?.encode_to_vec(),
             NodeMethod::GetCommand => self.command(door, caller, decode(&request)?).await?.encode_to_vec(),
             NodeMethod::ListProjections => self.projections(door, caller)?.encode_to_vec(),
             NodeMethod::RebuildProjection => self.rebuild(door, caller, decode(&request)?).await?.encode_to_vec(),
@@ -70,7 +102,18 @@ impl NodeService {
         Ok(response.into())
     }
 
-    async fn status(&self, door: &Door) -> Result<v1::GetStatusResponse, CallError> {
+    /// Where the log lies, how full the disk is, which nodes there are and where each chain ends is for those who have to do
+    /// with Daybook. Whoever has a token of the same identity provider, and no role, is told whether it answers.
+    async fn status_for(&self, door: &Door, caller: &Caller) -> Result<v1::GetStatusResponse, CallError> {
+        let status = self.status(door, caller).await?;
+        if caller.has_a_role() {
+            return Ok(status);
+        }
+        let v1::GetStatusResponse { version, ready, development, .. } = status;
+        Ok(v1::GetStatusResponse { version, ready, development, ..Default::default() })
+    }
+
+    async fn status(&self, door: &Door, caller: &Caller) -> Result<v1::GetStatusResponse, CallError> {
         let peers = door.cluster.as_ref().map(|cluster| cluster.peers()).unwrap_or_default();
         let mut partitions = Vec::new();
         let mut ready = true;
@@ -95,9 +138,10 @@ impl NodeService {
                 next_decision: elsewhere.map_or(status.head.next_record.0, |there| there.next_decision),
                 head_hash: status.head.hash.to_hex(),
                 dropped_records: status.dropped_records,
-                parked_streams: status.parked_streams,
-                open_effects: status.open_effects,
-                timers: status.timers,
+                parked_streams: status.waiting.parked,
+                open_effects: status.waiting.effects,
+                timers: status.waiting.timers,
+                alarms: status.waiting.alarms,
                 log_time: (status.head.epoch.0 > 0).then(|| status.head.now.to_proto()),
                 since_applied: Some(duration_to_proto(status.since_applied)),
                 standbys,
@@ -118,6 +162,13 @@ impl NodeService {
             feature_level: feature_level(door)?.0,
             newest_feature_level: self.decider.understands().0,
             refuses_commands,
+            alarms: alarms(door, caller),
+            token_keys: self.token_keys.status().map(|keys| v1::TokenKeysStatus {
+                age: Some(duration_to_proto(keys.age)),
+                problem: keys.failure.unwrap_or_default(),
+            }),
+            inbox: self.inbox.partitions(),
+            inbox_detail: self.inbox.group_problem().unwrap_or_default(),
         })
     }
 

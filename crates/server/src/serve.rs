@@ -8,109 +8,61 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum_server::Handle;
-use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use daybook_checkpoint::CheckpointError;
 use daybook_kernel::authorisation::Authority;
-use daybook_kernel::code::{Code, RELEASE_TOO_OLD};
+use daybook_kernel::code::RELEASE_TOO_OLD;
 use daybook_kernel::decide::Decider;
 use daybook_kernel::registry::Registry;
+use daybook_kernel::time::Timestamp;
 use daybook_log::{
-    EmbeddedLog, EmbeddedOptions, KafkaLog, KafkaOptions, Log, LogError, Membership, Recovery, Replication,
+    BesideTopics, EmbeddedLog, EmbeddedOptions, KafkaLog, KafkaOptions, Log, LogError, Membership, Recovery,
+    Replication,
 };
 use daybook_policy::Cedar;
-use daybook_privacy::{EpochKeys, Opener, PrivacyError, Sealer};
+use daybook_privacy::{EpochKeys, Opener, Sealer};
 use daybook_proto::FILE_DESCRIPTOR_SET;
 use daybook_rocks::Memory;
 use daybook_runtime::{
-    Clock, EffectHandlers, Limits, NoPeers, Node, NodeOptions, PartitionState, Role, Roles, SubmitError, SystemClock,
+    Clock, EffectHandlers, Limits, NoPeers, Node, NodeOptions, PartitionState, Role, Roles, SystemClock,
 };
-use daybook_snapshot::SnapshotError;
-use daybook_store::{RocksStores, StoreError};
+use daybook_store::RocksStores;
 use http::StatusCode;
 use hyper_util::rt::TokioTimer;
 use metrics_exporter_prometheus::PrometheusHandle;
+use rustix::process::{Signal, getpid, kill_process};
 use tokio::task::JoinHandle;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use crate::auth::development::DevelopmentKey;
+use crate::auth::development::{self, DevelopmentKey};
 use crate::auth::{Authenticator, KeySource};
 use crate::bootstrap;
 use crate::checkpoints::{self, Checkpoints};
 use crate::cluster::{self, Cluster};
 use crate::config::{Config, ConfigError, LogConfig};
-use crate::data_dir::{log_folder, master_key, refuse_unfinished_import};
+use crate::data_dir::{
+    check_secret, close_data_folder, development_data, forget_development_key, log_folder, make_data_folder,
+    master_key, refuse_development_data, refuse_unfinished_import,
+};
+use crate::deciding::Deciding;
 use crate::disk;
 use crate::door::{Door, DoorLimits, Methods, Minimisers};
 use crate::effects::{DestroyKeysHandler, ExportEventsHandler};
-use crate::error::{CallError, codes};
-use crate::http::{App, cors_origins, router, tls_server_config};
-use crate::inbox::{OpenInbox, ServedInbox};
+use crate::error::codes;
+use crate::http::{
+    App, BodyLimits, ConnectionLimits, Decoding, LimitedAcceptor, Rates, cors_origins, router, tls_server_config,
+};
+use crate::inbox::{InboxStatus, OpenInbox, ServedInbox};
 use crate::key_ring;
+use crate::limits::LimitsConfig;
 use crate::node_service::NodeService;
+use crate::open_files::OpenFiles;
 use crate::outbox::Outbox;
 use crate::own_usage::OwnUsage;
-use crate::settings_watch::WrongSettings;
+use crate::running::{RunningFile, RunningNode};
+use crate::settings_watch::{Watched, WrongSettings};
 use crate::snapshots::{self, Keeper};
-
-/// Why a node does not start.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct StartError {
-    /// The stable code.
-    pub code: Code,
-    /// What happened and what to do.
-    pub message: String,
-}
-
-impl From<LogError> for StartError {
-    fn from(error: LogError) -> Self {
-        Self { code: error.code(), message: error.to_string() }
-    }
-}
-
-impl From<StoreError> for StartError {
-    fn from(error: StoreError) -> Self {
-        Self { code: error.code(), message: error.to_string() }
-    }
-}
-
-impl From<PrivacyError> for StartError {
-    fn from(error: PrivacyError) -> Self {
-        Self { code: error.code(), message: error.to_string() }
-    }
-}
-
-impl From<SubmitError> for StartError {
-    fn from(error: SubmitError) -> Self {
-        Self { code: error.code(), message: error.to_string() }
-    }
-}
-
-impl From<CheckpointError> for StartError {
-    fn from(error: CheckpointError) -> Self {
-        Self { code: error.code(), message: error.to_string() }
-    }
-}
-
-impl From<SnapshotError> for StartError {
-    fn from(error: SnapshotError) -> Self {
-        Self { code: error.code(), message: error.to_string() }
-    }
-}
-
-impl From<ConfigError> for StartError {
-    fn from(error: ConfigError) -> Self {
-        Self { code: codes::CONFIG_INVALID, message: error.to_string() }
-    }
-}
-
-impl From<CallError> for StartError {
-    fn from(error: CallError) -> Self {
-        Self { code: codes::TOKEN_KEYS_UNAVAILABLE, message: error.message }
-    }
-}
+pub use crate::start_error::StartError;
 
 /// A node that runs.
 pub struct Running {
@@ -120,6 +72,7 @@ pub struct Running {
     pub metrics_address: SocketAddr,
     /// The node.
     pub node: Arc<Node>,
+    log: Arc<dyn Log>,
     cluster: Option<Arc<Cluster>>,
     inbox: Option<ServedInbox>,
     handle: Handle<SocketAddr>,
@@ -127,8 +80,11 @@ pub struct Running {
     background: Vec<JoinHandle<()>>,
     door: JoinHandle<()>,
     metrics_door: JoinHandle<()>,
+    deciding: Arc<Deciding>,
     shutdown: Duration,
     hand_over: Duration,
+    /// Tells the commands on this machine where the node is.
+    found_at: Option<RunningFile>,
 }
 
 /// How long a start waits until every partition has an owner.
@@ -142,15 +98,25 @@ impl Running {
         let listener = bind(config.listen.address)?;
         let metrics_listener = bind(config.listen.metrics_address)?;
         let data_dir = config.node.data_dir.clone();
-        std::fs::create_dir_all(&data_dir)
-            .map_err(|error| ConfigError(format!("node.data_dir {}: {error}", data_dir.display())))?;
+        make_data_folder(&config)?;
         refuse_unfinished_import(&data_dir)?;
+        refuse_development_data(&config)?;
         let tls = tls_server_config(&config.tls)?;
         let cors_origins = cors_origins(&config.listen.cors_origins)?;
+        if let Some(file) = &config.checkpoints.key_file {
+            check_secret(&config, file)?;
+        }
         let checkpoints = Checkpoints::of(&config)?;
-        let memory = Memory::new(config.store.cache_mib << 20, config.store.write_buffer_mib << 20);
+        // Log, keys, and the stores of the partitions; twice as many while projections are built anew.
+        let databases = 2 + 2 * config.log.partitions as usize;
+        let files = OpenFiles::plan(databases, config.limits.connections);
+        let memory = Memory::new(config.store.cache_mib << 20, config.store.write_buffer_mib << 20)
+            .with_open_files(files.per_database);
         let authenticator = authenticator(&config).await?;
         let log = snapshots::through_archive(&config, open_log(&config, &memory).await?)?;
+        // The log is this process's own by now, and the folder with it.
+        close_data_folder(&config);
+        let deciding = Deciding::start(&data_dir, &*log, config.limits.deciding_seconds, Box::new(end_process)).await?;
         let kafka = kafka_options(&config);
         let inbox = match &kafka {
             Some(options) => OpenInbox::open(&config, options).await?,
@@ -160,7 +126,7 @@ impl Running {
             Some(options) => Outbox::open(&config, options, &daybook_domains::registry()).await?,
             None => None,
         };
-        let keys = key_ring::open(&config, || master_key(&config), &*log, &memory).await?;
+        let (keys, keyed_log) = key_ring::open(&config, || master_key(&config), &*log, &memory).await?;
         let snapshots = snapshots::snapshots(&config)?;
         if let Some(snapshots) = &snapshots {
             snapshots::restore_missing(&config, snapshots, &*log).await?;
@@ -182,7 +148,8 @@ impl Running {
             advertised => advertised.to_owned(),
         };
         let nearly_full = Arc::new(AtomicBool::new(false));
-        let (roles, cluster) = join_cluster(&config, &registry, log.partitions(), &address, &nearly_full)?;
+        let (roles, cluster) =
+            join_cluster(&config, &registry, log.partitions(), (&address, started_at), &nearly_full)?;
         let options = NodeOptions {
             node_id: config.node.id.clone(),
             address,
@@ -194,6 +161,7 @@ impl Running {
             },
             limits: limits(&config),
             effects,
+            deciding: Arc::<Deciding>::clone(&deciding),
         };
         let node = Node::start(Arc::clone(&log), decider.clone(), clock, options)?;
         let mut background = Vec::new();
@@ -222,9 +190,16 @@ impl Running {
         let reserve = config.store.disk_reserve_mib << 20;
         let watching = tokio::spawn(disk::watch(data_dir.clone(), reserve, Arc::clone(&nearly_full)));
         let wrong_settings = WrongSettings::default();
-        let settings = wrong_settings.clone().watch(Arc::clone(&log), config.log.kafka_check_seconds);
-        background.push(tokio::spawn(settings));
-        background.extend(outbox.map(|outbox| outbox.publish(&node, &log)));
+        let watched = Watched {
+            log: Arc::clone(&log),
+            keys: keyed_log,
+            inbox: inbox.as_ref().map(OpenInbox::settings),
+            outbox: outbox.as_ref().map(|outbox| outbox.topics(log.name())).unwrap_or_default(),
+            beside: kafka.map(|options| BesideTopics::connect(options, false)).transpose()?,
+        };
+        background.push(tokio::spawn(wrong_settings.clone().watch(watched, config.log.kafka_check_seconds)));
+        background.extend(outbox.map(|outbox| outbox.publish(&node, &log, &wrong_settings)));
+        let inbox_status = Arc::new(InboxStatus::default());
         let keeper = snapshots.map(|snapshots| Arc::new(Keeper::new(config.clone(), snapshots)));
         let node_service = NodeService {
             node_id: config.node.id.clone(),
@@ -234,6 +209,8 @@ impl Running {
             started_at,
             log,
             decider,
+            token_keys: authenticator.key_watch(),
+            inbox: Arc::clone(&inbox_status),
         };
         let (own_usage, sending) = config.analytics.own_usage.then(OwnUsage::new).unzip();
         let methods = Methods::new(&registry);
@@ -258,7 +235,13 @@ impl Running {
             },
             methods,
             authenticator,
-            request_bytes_max: config.limits.request_kib << 10,
+            bodies: BodyLimits::new(
+                config.limits.request_kib << 10,
+                config.limits.body_seconds,
+                config.limits.receiving_mib << 20,
+            ),
+            rates: Rates::new(&config.limits.rates()),
+            decoding: Decoding::new(config.limits.decoded_mib << 20),
             cors_origins,
         });
         background.extend(sending.map(|sending| tokio::spawn(sending.send_for_ever(Arc::clone(&app)))));
@@ -276,20 +259,28 @@ impl Running {
             .add_service(reflection().build_v1alpha().map_err(no_reflection)?)
             .into_axum_router()
             .reset_fallback();
+        let own = limited(own, config.limits.header_seconds);
         background.extend([watching, tokio::spawn(report(Arc::clone(&node), reporter, services))]);
         background.extend(keeper.map(|keeper| tokio::spawn(keeper.take_for_ever(Arc::clone(&node)))));
         background.extend(checkpoints.map(|it| tokio::spawn(checkpoints::write_for_ever(it, Arc::clone(&node)))));
 
         let (address, metrics_address) = (local(&listener)?, local(&metrics_listener)?);
         let (handle, metrics_handle) = (Handle::new(), Handle::new());
-        let inbox = inbox.map(|inbox| inbox.serve(Arc::clone(&app)));
-        let door = open_door(listener, tls, router(app, own), handle.clone(), &config)?;
-        let metrics_door = open_metrics(metrics_listener, Arc::clone(&node), metrics, metrics_handle.clone())?;
+        let inbox = inbox.map(|inbox| inbox.serve(Arc::clone(&app), Arc::clone(&inbox_status)));
+        let log_failure = Arc::clone(&app.door.node_service.log);
+        let door = open_door(listener, tls, router(app, own), handle.clone(), &config, files.connections)?;
+        let stands = (Arc::clone(&node), inbox_status);
+        let metrics_door = open_metrics(metrics_listener, stands, metrics, metrics_handle.clone(), &config.limits)?;
+        let here = RunningNode::here(address, config.tls.certificate.is_some(), &config.node.id);
+        let found_at = RunningFile::write(&config.node.data_dir, &here).inspect_err(
+            |error| tracing::warn!(%error, "commands with --data-dir do not find this node; give them --server"),
+        );
         let shutdown = config.node.shutdown_seconds;
         let hand_over = config.cluster.hand_over_seconds;
         Ok(Self {
             address,
             metrics_address,
+            log: log_failure,
             node,
             cluster,
             inbox,
@@ -298,8 +289,10 @@ impl Running {
             background,
             door,
             metrics_door,
+            deciding,
             shutdown,
             hand_over,
+            found_at: found_at.ok(),
         })
     }
 
@@ -307,6 +300,32 @@ impl Running {
     /// use from then on: it is to be stopped, so that nodes of a newer release lead what it led.
     pub async fn outdated(&self) -> StartError {
         StartError { code: RELEASE_TOO_OLD, message: self.node.until_outdated().await }
+    }
+
+    /// Waits until the log can take nothing more, and says so. What was acknowledged is on the disk, and only a start reads it
+    /// back: the node is to be stopped, so that its supervisor starts it again. Not where the disk is full: another start
+    /// would not make space, and queries are still answered.
+    pub async fn log_failed(&self) -> StartError {
+        const LOOK_EVERY: Duration = Duration::from_secs(1);
+        loop {
+            match self.log.failure() {
+                Some(LogError::Full { .. }) | None => tokio::time::sleep(LOOK_EVERY).await,
+                Some(failure) => {
+                    let message = format!(
+                        "the log cannot be written any more ({failure}); what was acknowledged is kept; this node ends, and \
+                         reads the log back when it is started again"
+                    );
+                    return StartError { code: failure.code(), message };
+                }
+            }
+        }
+    }
+
+    /// Waits until a store could not open a file, and says so. Its partition stands still until the node is started again.
+    pub async fn out_of_files(&self) -> StartError {
+        let message =
+            format!("{}; this node ends, and goes on when it is started again", self.node.until_out_of_files().await);
+        StartError { code: daybook_store::codes::STORE_OUT_OF_FILES, message }
     }
 
     /// Stops: what this node leads is handed over to others, if there are any; then no new requests, those under way are
@@ -320,12 +339,14 @@ impl Running {
         if let Some(cluster) = &self.cluster {
             cluster.leave(self.hand_over).await;
         }
+        drop(self.found_at);
         self.handle.graceful_shutdown(Some(self.shutdown / 2));
         // A door that panicked is closed as well.
         if tokio::time::timeout(self.shutdown / 2 + Duration::from_secs(1), self.door).await.is_err() {
             tracing::warn!("some requests were not answered before the stop");
         }
         self.node.stop(self.shutdown / 2).await;
+        self.deciding.stopped_cleanly();
         self.metrics_handle.shutdown();
         self.background.iter().for_each(JoinHandle::abort);
         // Each holds a part of the node until it has ended.
@@ -341,7 +362,7 @@ fn join_cluster(
     config: &Config,
     registry: &Arc<Registry>,
     partitions: u32,
-    address: &str,
+    (address, started_at): (&str, Timestamp),
     nearly_full: &Arc<AtomicBool>,
 ) -> Result<(Roles, Option<Arc<Cluster>>), StartError> {
     let Some(options) = kafka_options(config) else { return Ok((Roles::all(partitions, Role::Lead), None)) };
@@ -358,6 +379,7 @@ fn join_cluster(
         standbys: config.cluster.standbys,
         understands: config.node.understands,
         disk_nearly_full: Arc::clone(nearly_full),
+        started_at,
     });
     Ok((roles, Some(cluster)))
 }
@@ -377,9 +399,21 @@ fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
 }
 
 async fn authenticator(config: &Config) -> Result<Authenticator, StartError> {
+    let mut auth = config.auth.clone();
+    if config.node.development {
+        // Tokens for trying out may be good for long.
+        auth.token_life_max_seconds = Duration::ZERO;
+    } else if !auth.jwks.is_empty() && (auth.issuer.is_empty() || auth.audience.is_empty()) {
+        let message = "auth.issuer and auth.audience must be set: otherwise any token of that identity provider would \
+                       count, whatever it was made for; give what your provider writes into iss and aud of tokens for \
+                       Daybook, or start with --dev to try things out";
+        return Err(ConfigError(message.to_owned()).into());
+    }
     let source = match (config.auth.jwks.as_str(), config.node.development) {
         ("", true) => {
             let key = DevelopmentKey::open_or_create(&config.node.data_dir).map_err(ConfigError)?;
+            auth.issuer = development::ISSUER.to_owned();
+            auth.audience = development::AUDIENCE.to_owned();
             key.source().map_err(ConfigError)?
         }
         ("", false) => {
@@ -387,9 +421,15 @@ async fn authenticator(config: &Config) -> Result<Authenticator, StartError> {
                            with --dev to try things out";
             return Err(ConfigError(message.to_owned()).into());
         }
-        (jwks, _) => KeySource::parse(jwks),
+        (jwks, _) => KeySource::parse(jwks, config.auth.jwks_allow_http)?,
     };
-    Ok(Authenticator::new(source, config.auth.clone()).await?)
+    Ok(Authenticator::new(source, auth).await?)
+}
+
+/// A process that cannot decide a command ends, so that its supervisor starts another one, which parks it. Not by an orderly
+/// exit: the thread that decides would hold it up.
+fn end_process() {
+    let _ = kill_process(getpid(), Signal::KILL);
 }
 
 /// Opens the log that the configuration names.
@@ -416,7 +456,7 @@ pub fn kafka_options(config: &Config) -> Option<KafkaOptions> {
         },
         min_insync_replicas: config.log.kafka_min_insync_replicas,
         connect_timeout: config.log.kafka_connect_seconds,
-        properties: config.log.kafka_properties.clone(),
+        properties: config.log.kafka_properties.reveal().clone(),
     })
 }
 
@@ -433,7 +473,23 @@ fn limits(config: &Config) -> Limits {
 /// What a new log needs before anybody can use it.
 async fn set_up(config: &Config, node: &Arc<Node>, registry: &Registry) -> Result<(), StartError> {
     bootstrap::governance(node, registry, config.node.understands, config.node.development).await?;
+    if !config.node.development {
+        enter_production(config, node, registry).await?;
+    }
     welcome(config, node).await
+}
+
+/// Data of a development node does not become data of production without a word.
+async fn enter_production(config: &Config, node: &Arc<Node>, registry: &Registry) -> Result<(), StartError> {
+    if config.node.leave_development {
+        bootstrap::end_development(node, registry).await?;
+        forget_development_key(&config.node.data_dir)?;
+        tracing::warn!("development has ended: the policies that ship for production are in force");
+    } else if bootstrap::is_of_development(node)? {
+        let what = "the policies of a development node are in force on this log";
+        return Err(development_data(what));
+    }
+    Ok(())
 }
 
 /// Says what kind of node this is, and gives a development node its first tenant.
@@ -454,6 +510,44 @@ async fn welcome(config: &Config, node: &Arc<Node>) -> Result<(), StartError> {
     Ok(())
 }
 
+/// Bodies of gRPC's own services, which ask for no token, are small and short.
+fn limited(own: axum::Router, time: Duration) -> axum::Router {
+    const BYTES_MAX: usize = 64 << 10;
+    let bodies = BodyLimits::new(BYTES_MAX, time, 16 << 20);
+    own.layer(axum::middleware::map_request(move |request: http::Request<axum::body::Body>| {
+        let bodies = bodies.clone();
+        async move { bodies.limit(request) }
+    }))
+}
+
+/// Bytes of the headers of one request.
+const HEADERS_BYTES_MAX: u32 = 16 << 10;
+
+/// Serves connections until the handle says to stop. A macro, because servers differ in their type by what accepts.
+macro_rules! serve {
+    ($server:expr, $router:expr, $handle:expr, $limits:expr) => {{
+        let limits: &LimitsConfig = $limits;
+        let mut server = $server.handle($handle).first_request_timeout(limits.header_seconds);
+        let builder = server.http_builder();
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_seconds).max_buf_size(64 << 10);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(limits.streams_per_connection)
+            .max_header_list_size(HEADERS_BYTES_MAX)
+            .keep_alive_interval(Some(Duration::from_secs(20)))
+            .keep_alive_timeout(Duration::from_secs(20))
+            .initial_stream_window_size(1 << 20)
+            .initial_connection_window_size(4 << 20);
+        let router: axum::Router = $router;
+        tokio::spawn(async move {
+            if let Err(error) = server.serve(router.into_make_service()).await {
+                tracing::error!(%error, "the listener is closed");
+            }
+        })
+    }};
+}
+
 /// Opens the door. Answers leave at once: an answer in several small segments would wait for the caller's delayed
 /// acknowledgement, 40 ms, before each but the first.
 fn open_door(
@@ -462,43 +556,37 @@ fn open_door(
     router: axum::Router,
     handle: Handle<SocketAddr>,
     config: &Config,
+    connections: usize,
 ) -> Result<JoinHandle<()>, StartError> {
     let failed = |error: std::io::Error| StartError { code: codes::ADDRESS_UNAVAILABLE, message: error.to_string() };
-    let streams = config.limits.streams_per_connection;
-    macro_rules! serve {
-        ($server:expr) => {{
-            let mut server = $server.handle(handle);
-            server
-                .http_builder()
-                .http2()
-                .timer(TokioTimer::new())
-                .max_concurrent_streams(streams)
-                .keep_alive_interval(Some(Duration::from_secs(20)))
-                .keep_alive_timeout(Duration::from_secs(20))
-                .initial_stream_window_size(1 << 20)
-                .initial_connection_window_size(4 << 20);
-            tokio::spawn(async move {
-                if let Err(error) = server.serve(router.into_make_service()).await {
-                    tracing::error!(%error, "the door is closed");
-                }
-            })
-        }};
-    }
+    let limits = &config.limits;
+    let acceptor = LimitedAcceptor::new(ConnectionLimits {
+        all: connections,
+        per_address: match limits.connections_per_address {
+            0 => connections.div_ceil(2),
+            per_address => per_address.min(connections),
+        },
+        silence: limits.silence_seconds,
+    });
+    let server = axum_server::from_tcp(listener).map_err(failed)?;
     Ok(match tls {
         Some(tls) => {
-            let tls = RustlsAcceptor::new(RustlsConfig::from_config(Arc::new(tls))).acceptor(NoDelayAcceptor::new());
-            serve!(axum_server::from_tcp(listener).map_err(failed)?.acceptor(tls))
+            let tls = RustlsAcceptor::new(RustlsConfig::from_config(Arc::new(tls))).acceptor(acceptor);
+            serve!(server.acceptor(tls), router, handle, limits)
         }
-        None => serve!(axum_server::from_tcp(listener).map_err(failed)?.acceptor(NoDelayAcceptor::new())),
+        None => serve!(server.acceptor(acceptor), router, handle, limits),
     })
 }
 
 fn open_metrics(
     listener: TcpListener,
-    node: Arc<Node>,
+    stands: (Arc<Node>, Arc<InboxStatus>),
     metrics: Option<PrometheusHandle>,
     handle: Handle<SocketAddr>,
+    limits: &LimitsConfig,
 ) -> Result<JoinHandle<()>, StartError> {
+    /// Those who read metrics and health are few.
+    const CONNECTIONS_MAX: usize = 64;
     let failed = |error: std::io::Error| StartError { code: codes::ADDRESS_UNAVAILABLE, message: error.to_string() };
     let show = move || {
         let text = metrics.as_ref().map(|metrics| {
@@ -511,17 +599,19 @@ fn open_metrics(
         .route("/metrics", axum::routing::get(show))
         .route("/livez", axum::routing::get(|| async { "alive\n" }))
         .route("/readyz", axum::routing::get(ready))
-        .with_state(node);
-    let server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle);
-    Ok(tokio::spawn(async move {
-        if let Err(error) = server.serve(router.into_make_service()).await {
-            tracing::error!(%error, "metrics are not shown any more");
-        }
-    }))
+        .with_state(stands);
+    let acceptor = LimitedAcceptor::new(ConnectionLimits {
+        all: CONNECTIONS_MAX,
+        per_address: CONNECTIONS_MAX,
+        silence: limits.silence_seconds,
+    });
+    let server = axum_server::from_tcp(listener).map_err(failed)?.acceptor(acceptor);
+    Ok(serve!(server, router, handle, limits))
 }
 
-/// Ready when every partition leads and none is stuck.
-async fn ready(State(node): State<Arc<Node>>) -> Response {
+/// Ready when every partition leads and none is stuck. An inbox that stands still is told, and is no reason to send callers
+/// elsewhere.
+async fn ready(State((node, inbox)): State<(Arc<Node>, Arc<InboxStatus>)>) -> Response {
     let mut problems = String::new();
     for partition in node.partitions() {
         match partition.status().await {
@@ -534,7 +624,8 @@ async fn ready(State(node): State<Arc<Node>>) -> Response {
         }
     }
     if problems.is_empty() {
-        (StatusCode::OK, "ready\n".to_owned()).into_response()
+        let inbox = inbox.problems().into_iter().map(|problem| format!("{problem}\n")).collect::<String>();
+        (StatusCode::OK, format!("ready\n{inbox}")).into_response()
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, problems).into_response()
     }
@@ -551,7 +642,8 @@ async fn report(node: Arc<Node>, reporter: HealthReporter, services: Vec<String>
             healthy &= status.as_ref().is_ok_and(daybook_runtime::PartitionStatus::is_healthy);
             metrics::gauge!("daybook_partition_leading", "partition" => label.clone()).set(f64::from(u8::from(leads)));
             if let Ok(status) = status {
-                metrics::gauge!("daybook_apply_lag", "partition" => label).set(status.apply_lag() as f64);
+                metrics::gauge!("daybook_apply_lag", "partition" => label.clone()).set(status.apply_lag() as f64);
+                metrics::gauge!("daybook_alarms", "partition" => label).set(status.waiting.alarms as f64);
             }
         }
         let serving = if healthy { ServingStatus::Serving } else { ServingStatus::NotServing };

@@ -9,11 +9,14 @@ use daybook_kernel::id::{Offset, PartitionId};
 use daybook_kernel::time::Timestamp;
 use daybook_log::{Log, Topic};
 use daybook_runtime::{Node, Partition, Role};
-use daybook_snapshot::{ArchivedLog, Kept, Objects, Restored, S3Options, SnapshotError, Snapshots, ThroughArchive};
+use daybook_snapshot::{
+    ArchivedLog, Kept, ManifestKey, Objects, Restored, S3Options, SnapshotError, Snapshots, ThroughArchive,
+};
 use parking_lot::Mutex;
 
+use crate::auth::development::DevelopmentKey;
 use crate::config::Config;
-use crate::data_dir::{snapshot_scratch, store_folder};
+use crate::data_dir::{find_master_key, snapshot_scratch, store_folder};
 
 /// When the first snapshots after a start are taken, at the latest.
 const FIRST_AFTER_MAX: Duration = Duration::from_secs(60);
@@ -28,7 +31,18 @@ pub(crate) fn objects(config: &Config, url: &str) -> Result<Option<Objects>, Sna
 /// The snapshots that are configured; `None` when they are off.
 pub fn snapshots(config: &Config) -> Result<Option<Snapshots>, SnapshotError> {
     let (log, keep) = (&config.log, config.snapshots.keep);
-    Ok(objects(config, &config.snapshots.url)?.map(|objects| Snapshots::new(objects, &log.name, log.partitions, keep)))
+    let Some(objects) = objects(config, &config.snapshots.url)? else { return Ok(None) };
+    let snapshots = Snapshots::new(objects, &log.name, log.partitions, keep);
+    let snapshots = snapshots.accepting_unsigned(config.snapshots.accept_unsigned);
+    // Whoever has no master key can see which there are, and restore none. A node has one, or does not start.
+    let mut config = config.clone();
+    // As `daybook serve --dev` was started, which no file says.
+    config.node.development |= config.auth.jwks.is_empty() && DevelopmentKey::is_there(&config.node.data_dir);
+    let master = find_master_key(&config).ok().flatten();
+    Ok(Some(match master {
+        Some(master) => snapshots.signed_with(ManifestKey::new(*master.derive(ManifestKey::PURPOSE))),
+        None => snapshots,
+    }))
 }
 
 /// The archived log that is configured, if there is one.

@@ -32,8 +32,11 @@ impl Telemetry {
             fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(colours).boxed()
         };
         let traces = if config.otlp_endpoint.is_empty() { None } else { Some(tracer(config)?) };
+        // Libraries below log every frame that they read and write, those of the exporter of traces among them.
+        let trace_filter = EnvFilter::try_new(&config.trace_filter).map_err(|error| wrong("trace_filter", &error))?;
         let layer =
             traces.as_ref().map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("daybook")));
+        let layer = layer.map(|layer| layer.with_filter(trace_filter));
         tracing_subscriber::registry()
             .with(logs.with_filter(filter))
             .with(layer)
@@ -73,6 +76,7 @@ pub fn metrics_recorder() -> Result<PrometheusHandle, ConfigError> {
         .map_err(|error| wrong(&error))?;
     let handle = builder.install_recorder().map_err(|error| wrong(&error))?;
     metrics::describe_counter!("daybook_decisions_total", "Decisions by outcome, made by this node.");
+    metrics::describe_counter!("daybook_policies_failed_total", "Policies that failed while they were evaluated.");
     metrics::describe_counter!("daybook_dropped_records_total", "Decision records that did not count.");
     metrics::describe_counter!(
         "daybook_effects_failed_total",
@@ -81,8 +85,12 @@ pub fn metrics_recorder() -> Result<PrometheusHandle, ConfigError> {
     metrics::describe_histogram!("daybook_request_seconds", "Requests by method and code, until the answer.");
     metrics::describe_histogram!("daybook_batch_commands", "Decisions in one record.");
     metrics::describe_gauge!("daybook_waiting_callers", "Callers that wait for a decision, by partition.");
+    metrics::describe_gauge!("daybook_alarms", "Alarms that are raised, by partition; `daybook status` lists them.");
     metrics::describe_gauge!("daybook_apply_lag", "Commands that are not applied yet, by partition.");
     metrics::describe_gauge!("daybook_partition_leading", "1 where this node decides commands, by partition.");
+    metrics::describe_gauge!("daybook_token_keys_age_seconds", "How long ago the keys for tokens were read.");
+    metrics::describe_counter!("daybook_token_keys_readings_total", "Readings of the keys for tokens, by outcome.");
+    metrics::describe_counter!("daybook_node_answers_refused_total", "Answers of other nodes that are not believed.");
     metrics::describe_gauge!("daybook_disk_free_bytes", "Free space where the data lies.");
     Ok(handle)
 }

@@ -62,12 +62,12 @@ impl Checked {
 
 #[cfg(test)]
 mod tests {
-    use daybook_proto::log::v1::Actor;
+    use daybook_proto::log::v1::actor::Kind;
 
     use super::*;
 
     fn caller(id: &str) -> Caller {
-        Caller { actor: Actor { id: id.to_owned(), ..Actor::default() } }
+        Caller::new(Kind::User, id.to_owned(), BTreeMap::new())
     }
 
     #[test]

@@ -12,7 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::KeySource;
 
@@ -20,6 +20,8 @@ const KEY_FILE: &str = "development/signing-key.der";
 const KEY_ID: &str = "development";
 /// The issuer of development tokens.
 pub const ISSUER: &str = "daybook-development";
+/// The audience of development tokens.
+pub const AUDIENCE: &str = "daybook";
 
 /// The signing key of a development node.
 pub struct DevelopmentKey {
@@ -46,6 +48,21 @@ fn key_file(data_dir: &Path) -> PathBuf {
 }
 
 impl DevelopmentKey {
+    /// Whether a development node has made a key in a data folder.
+    pub fn is_there(data_dir: &Path) -> bool {
+        key_file(data_dir).exists()
+    }
+
+    /// Removes the key of a data folder: what it signed is good for nothing from then on.
+    pub(crate) fn remove(data_dir: &Path) -> Result<(), String> {
+        match fs::remove_file(key_file(data_dir)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(format!("{}: {error}", key_file(data_dir).display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The key of a data folder, made if there is none.
     pub fn open_or_create(data_dir: &Path) -> Result<Self, String> {
         let file = key_file(data_dir);
@@ -74,20 +91,40 @@ impl DevelopmentKey {
         Ok(KeySource::Fixed(Box::new(set)))
     }
 
-    /// A token.
+    /// A token. It has its roles in each of its tenants.
     pub fn mint(&self, request: &TokenRequest<'_>) -> Result<String, String> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let claims = json!({
+        let by_tenant: Map<_, _> =
+            request.tenants.iter().map(|tenant| (tenant.clone(), json!(request.roles))).collect();
+        self.sign(&json!({
             "iss": ISSUER,
+            "aud": AUDIENCE,
             "sub": request.subject,
             "tenants": request.tenants,
+            "tenant_roles": by_tenant,
+            // For nodes of a release before there were roles by tenant.
             "roles": request.roles,
             "kind": if request.service { "service" } else { "user" },
             "iat": now.as_secs(),
             "exp": (now + request.valid_for).as_secs(),
-        });
+        }))
+    }
+
+    /// A token with these claims, whatever they are.
+    pub fn sign(&self, claims: &Value) -> Result<String, String> {
         let header = Header { kid: Some(KEY_ID.to_owned()), ..Header::new(Algorithm::EdDSA) };
-        encode(&header, &claims, &EncodingKey::from_ed_der(&self.pkcs8)).map_err(|error| error.to_string())
+        encode(&header, claims, &EncodingKey::from_ed_der(&self.pkcs8)).map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+impl DevelopmentKey {
+    /// A token with this header and these claims, letter by letter.
+    pub(super) fn sign_raw(&self, header: &str, claims: &str) -> String {
+        let key = Ed25519KeyPair::from_pkcs8(&self.pkcs8).unwrap();
+        let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+        let signature = URL_SAFE_NO_PAD.encode(key.sign(signed.as_bytes()));
+        format!("{signed}.{signature}")
     }
 }
 
@@ -103,6 +140,8 @@ pub(crate) fn write_secret(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use daybook_kernel::id::TenantId;
+
     use super::super::Authenticator;
     use super::*;
     use crate::config::AuthConfig;
@@ -124,8 +163,9 @@ mod tests {
         let again = DevelopmentKey::open(folder.path()).unwrap();
         let authenticator = authenticator(&again, AuthConfig::default()).await;
         let caller = authenticator.check(Some(&format!("Bearer {token}"))).await.unwrap();
-        assert_eq!(caller.actor.id, "ada");
-        assert_eq!((caller.actor.tenant_ids.as_slice(), caller.actor.roles.as_slice()), (&tenants[..], &roles[..]));
+        assert_eq!(caller.id(), "ada");
+        let actor = caller.acting_in(&TenantId::parse("globex").unwrap());
+        assert_eq!((actor.tenant_ids.as_slice(), actor.roles.as_slice()), (&tenants[..], &roles[..]));
         assert_eq!(caller.tenant("globex", None).unwrap().as_str(), "globex");
         assert_eq!(caller.tenant("", None).unwrap_err().code, "TENANT_REQUIRED");
         assert_eq!(caller.tenant("initech", None).unwrap_err().code, "TENANT_NOT_IN_TOKEN");
@@ -180,7 +220,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let key = DevelopmentKey::open_or_create(folder.path()).unwrap();
         let token = format!("Bearer {}", key.mint(&request(&[], &[])).unwrap());
-        for (issuer, audience, accepted) in [(ISSUER, "", true), ("somebody-else", "", false), ("", "daybook", false)] {
+        for (issuer, audience, accepted) in
+            [(ISSUER, AUDIENCE, true), ("somebody-else", "", false), ("", "another", false)]
+        {
             let config =
                 AuthConfig { issuer: issuer.to_owned(), audience: audience.to_owned(), ..AuthConfig::default() };
             let checked = authenticator(&key, config).await.check(Some(&token)).await;

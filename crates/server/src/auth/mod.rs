@@ -1,15 +1,18 @@
 //! Who asks: bearer tokens (JWT, RFC 7519) checked against a JSON Web Key Set (RFC 7517).
 
+mod caller;
 mod checked;
 mod claims;
 pub mod development;
+mod header;
 mod keys;
+mod subject;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
-use daybook_kernel::id::TenantId;
 use daybook_kernel::time::Timestamp;
-use daybook_proto::log::v1::{Actor, actor::Kind};
+use daybook_proto::log::v1::actor::Kind;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 
@@ -18,9 +21,11 @@ use crate::error::{CallError, codes};
 
 use checked::{Checked, Checks};
 use claims::Claims;
+use header::Parts;
 use keys::Keys;
 
-pub use keys::KeySource;
+pub use caller::Caller;
+pub use keys::{Jwks, KeySource, KeyStatus, KeyWatch, read_once};
 
 /// Algorithms that tokens may be signed with. Shared secrets (HS*) are not among them: the keys are public.
 const ALGORITHMS: [Algorithm; 9] = [
@@ -38,38 +43,6 @@ const ALGORITHMS: [Algorithm; 9] = [
 /// Seconds by which clocks may differ.
 const LEEWAY_SECONDS: u64 = 30;
 
-/// Somebody whose token was checked.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Caller {
-    /// As it is written into command records.
-    pub actor: Actor,
-}
-
-impl Caller {
-    /// The tenant that a request is about: the one it names, or the token's only one.
-    pub fn tenant(&self, named: &str, default: Option<&TenantId>) -> Result<TenantId, CallError> {
-        let tenants = &self.actor.tenant_ids;
-        let tenant = match (named, default, tenants.as_slice()) {
-            ("", Some(default), _) => default.clone(),
-            ("", None, [only]) => TenantId::parse(only).map_err(|problem| CallError::field("tenant_id", problem.0))?,
-            ("", None, _) => {
-                let message =
-                    format!("the token speaks for {} tenants: say in tenant_id which one is meant", tenants.len());
-                return Err(CallError::new(codes::TENANT_REQUIRED, message));
-            }
-            (named, ..) => TenantId::parse(named).map_err(|problem| CallError::field("tenant_id", problem.0))?,
-        };
-        if tenants.iter().any(|one| one == tenant.as_str()) {
-            return Ok(tenant);
-        }
-        let message = format!(
-            "the token of {} does not speak for tenant {tenant}; nothing was recorded; use one that does",
-            self.actor.id
-        );
-        Err(CallError::new(daybook_kernel::code::TENANT_NOT_IN_TOKEN, message))
-    }
-}
-
 /// Checks tokens.
 pub struct Authenticator {
     keys: Keys,
@@ -81,8 +54,13 @@ pub struct Authenticator {
 impl Authenticator {
     /// An authenticator with its keys.
     pub async fn new(source: KeySource, config: AuthConfig) -> Result<Self, CallError> {
-        let keys = Keys::load(source, config.jwks_refresh_seconds).await?;
+        let keys = Keys::load(source, &config).await?;
         Ok(Self { keys, config, checked: Checked::default() })
+    }
+
+    /// Tells how its keys stand.
+    pub fn key_watch(&self) -> KeyWatch {
+        self.keys.watch()
     }
 
     /// Checks the value of an Authorization header.
@@ -110,18 +88,20 @@ impl Authenticator {
         let invalid = |why: String| CallError::new(codes::TOKEN_INVALID, format!("the token is not accepted: {why}"));
         let token = token.trim();
         let checks = Checks {
-            keys: self.keys.generation().await,
+            keys: self.keys.generation()?,
             at_seconds: sent_at.map_or_else(now_seconds, |sent_at| sent_at.as_unix_millis() / 1_000),
         };
         if let Some(caller) = self.checked.find(token, checks) {
             return Ok(caller);
         }
+        let parts = Parts::of(token).map_err(invalid)?;
+        parts.check_header().map_err(invalid)?;
         let header = decode_header(token).map_err(|error| invalid(error.to_string()))?;
         if !ALGORITHMS.contains(&header.alg) {
             return Err(invalid(format!("its algorithm {:?} is not one that is accepted", header.alg)));
         }
         let key = self.keys.find(header.kid.as_deref(), header.alg).await?;
-        let key = key.ok_or_else(|| invalid("none of the known keys signed it".to_owned()))?;
+        let key = key.ok_or_else(|| invalid(self.keys.unknown()))?;
         let mut validation = Validation::new(header.alg);
         validation.leeway = LEEWAY_SECONDS;
         validation.validate_exp = sent_at.is_none();
@@ -136,13 +116,18 @@ impl Authenticator {
             validation.set_issuer(&[&self.config.issuer]);
             validation.required_spec_claims.insert("iss".to_owned());
         }
-        let claims = decode::<serde_json::Value>(token, &key, &validation).map_err(|error| match error.kind() {
+        decode::<serde_json::Value>(token, &key, &validation).map_err(|error| match error.kind() {
             ErrorKind::ExpiredSignature => {
                 CallError::new(codes::TOKEN_EXPIRED, "the token has expired; get a new one and send the request again")
             }
             _ => invalid(error.to_string()),
         })?;
-        let claims = Claims(claims.claims);
+        // The same bytes, each key once.
+        let claims = Claims(parts.claims);
+        if let Some(why) = claims.of_another_kind() {
+            return Err(invalid(why.to_owned()));
+        }
+        self.check_life(&claims, checks.at_seconds).map_err(invalid)?;
         if let Some(sent_at) = sent_at {
             let sent_at = sent_at.as_unix_millis() / 1_000;
             let expired_at = claims.seconds("exp").ok_or_else(|| invalid("its expiry is no time".to_owned()))?;
@@ -161,20 +146,48 @@ impl Authenticator {
         Ok(caller)
     }
 
+    /// A token that is good for long is good for whoever finds it, since none can be taken back.
+    fn check_life(&self, claims: &Claims, now: u64) -> Result<(), String> {
+        let max = self.config.token_life_max_seconds.as_secs();
+        let Some(expires) = claims.seconds("exp").filter(|_| max > 0) else { return Ok(()) };
+        let life = expires.saturating_sub(claims.seconds("iat").unwrap_or(now));
+        if life <= max {
+            return Ok(());
+        }
+        Err(format!("it is good for {life} seconds, and may be for {max} (auth.token_life_max_seconds)"))
+    }
+
     /// Who a token with these claims belongs to.
     fn caller(&self, claims: &Claims) -> Result<Caller, String> {
-        let id = claims.text("sub").ok_or("it has no subject")?;
-        if id.len() > 200 || id.chars().any(char::is_control) {
-            return Err("its subject is longer than 200 bytes or has control characters".to_owned());
-        }
+        let id = claims.text("sub").ok_or("it has no subject, or one that is no text")?;
+        subject::check(&id)?;
         let is_service = claims.text(&self.config.kind_claim).as_deref() == Some("service");
         let kind = if is_service { Kind::Service } else { Kind::User };
-        let roles = claims.texts(&self.config.roles_claim);
-        let tenant_ids = claims.texts(&self.config.tenants_claim);
-        if roles.len() + tenant_ids.len() > 500 {
+        let mut tenants = claims.texts(&self.config.tenants_claim);
+        let by_tenant = claims.lists(&self.config.tenant_roles_claim)?;
+        if let Some(by_tenant) = by_tenant.as_ref().filter(|_| tenants.is_empty()) {
+            tenants = by_tenant.keys().cloned().collect();
+        }
+        let flat = claims.texts(&self.config.roles_claim);
+        let counts_everywhere = self.config.flat_roles == "every-tenant" || tenants.len() == 1;
+        if !counts_everywhere && !flat.is_empty() && !tenants.is_empty() && by_tenant.is_none() {
+            return Err(format!(
+                "it speaks for {} tenants, and its roles do not say in which of them they count; name them by tenant in \
+                 the claim {}, or set auth.flat_roles = \"every-tenant\"",
+                tenants.len(),
+                self.config.tenant_roles_claim
+            ));
+        }
+        let roles_in = |tenant: &String| {
+            let named = by_tenant.as_ref().and_then(|by_tenant| by_tenant.get(tenant));
+            let everywhere = flat.iter().filter(|_| counts_everywhere);
+            named.into_iter().flatten().chain(everywhere).cloned().collect::<BTreeSet<_>>()
+        };
+        let roles: BTreeMap<_, _> = tenants.iter().map(|tenant| (tenant.clone(), roles_in(tenant))).collect();
+        if roles.values().map(|roles| roles.len() + 1).sum::<usize>() > 500 {
             return Err("it names more than 500 roles and tenants".to_owned());
         }
-        Ok(Caller { actor: Actor { kind: kind.into(), id, roles, tenant_ids } })
+        Ok(Caller::new(kind, id, roles))
     }
 }
 
@@ -182,3 +195,6 @@ impl Authenticator {
 fn now_seconds() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
 }
+
+#[cfg(test)]
+mod tests;

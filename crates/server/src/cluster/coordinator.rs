@@ -13,9 +13,9 @@ use futures_util::future::join_all;
 use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::Cluster;
 use super::connections::is_refused;
 use super::roles::{Peer, View};
+use super::{Cluster, Destination};
 
 /// How often other nodes are asked how they stand.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -119,6 +119,7 @@ impl Cluster {
     /// Asks every other node how it stands.
     async fn look_at_peers(&self) {
         let Some(node) = self.node() else { return };
+        self.look_at_level(&node);
         self.know_owners(&node);
         let addresses: Vec<_> = {
             let known = self.known.lock();
@@ -128,7 +129,13 @@ impl Cluster {
             let now = node.now();
             async move {
                 let request = GetNodeRequest { address: self.address.clone() };
-                let said = self.connections.call(&address, "GetNode", &request, now, LOOK_WAIT_MAX).await;
+                let to = Destination { node_id: &peer, address: &address };
+                let said = self.connections.call(to, "GetNode", &request, now, LOOK_WAIT_MAX).await;
+                // Another node may listen there by now; one of an older release does not look at whom it is asked for.
+                let said = said.and_then(|said: GetNodeResponse| {
+                    let is_another = || tonic::Status::unavailable(format!("{} listens there", said.node_id));
+                    if said.node_id == peer { Ok(said) } else { Err(is_another()) }
+                });
                 (peer, said)
             }
         });

@@ -11,11 +11,14 @@
 //! | `roles` | what this node should do with a partition, from what it knows; pure |
 //! | `coordinator` | keeps the roles up to date with what it knows |
 //! | `known` | what it knows: the group's word, the other nodes' own, and which of them is newer |
-//! | `connections`, `credentials` | calls to other nodes, and how they know each other |
+//! | `connections` | calls to other nodes |
+//! | `credentials`, `replays` | how nodes know each other, and each other's answers; each request is answered once |
+//! | `wire` | one message on the wire, within a limit |
 //! | `peers` | commands and queries that other nodes have to decide or answer |
 //! | `door` | what other nodes may ask of this one |
 //!
-//! None of it is needed for safety: the decision chain keeps owners apart, whatever is believed here.
+//! The log does not need it: the decision chain keeps owners apart, whatever is believed here. Callers do: what another
+//! node answers is what they are told.
 
 mod connections;
 mod coordinator;
@@ -23,7 +26,9 @@ mod credentials;
 mod door;
 mod known;
 mod peers;
+mod replays;
 mod roles;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -31,21 +36,29 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use daybook_kernel::feature_level::FeatureLevel;
+use daybook_kernel::governance;
 use daybook_kernel::registry::Registry;
+use daybook_kernel::time::Timestamp;
 use daybook_log::Membership;
 use daybook_privacy::MasterKey;
-use daybook_runtime::{Node, Roles};
+use daybook_runtime::{Node, Partition, Roles};
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 use crate::config::TlsConfig;
 
 use connections::Connections;
-pub use credentials::Credentials;
+pub use credentials::{AnswerParts, Body, Code, Credentials, OldRequest, SignedRequest};
 use known::Known;
+use replays::Replays;
 
-pub(crate) use connections::SERVICE;
+pub(crate) use connections::{Destination, SERVICE};
 pub(crate) use door::serve;
 pub(crate) use known::Seen;
+
+/// From this level of the log on, requests and answers between nodes need codes in headers. Nodes of the releases before
+/// know no such headers, and the level says that there are none left.
+pub(crate) const CODES_REQUIRED: FeatureLevel = FeatureLevel(3);
 
 /// This node's part in a cluster.
 pub(crate) struct Cluster {
@@ -63,6 +76,11 @@ pub(crate) struct Cluster {
     disk_nearly_full: Arc<AtomicBool>,
     leaving: AtomicBool,
     known: Mutex<Known>,
+    /// Whether the log has reached [`CODES_REQUIRED`].
+    codes_required: Arc<AtomicBool>,
+    replays: Replays,
+    /// Bodies of nodes of an older release that may be read at once.
+    old_bodies: Semaphore,
 }
 
 /// What a cluster is made of.
@@ -78,13 +96,17 @@ pub(crate) struct Parts {
     pub(crate) standbys: usize,
     pub(crate) understands: FeatureLevel,
     pub(crate) disk_nearly_full: Arc<AtomicBool>,
+    /// When this node started.
+    pub(crate) started_at: Timestamp,
 }
 
 impl Cluster {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let credentials = Credentials::new(&parts.master, &parts.node_id);
+        let credentials = Credentials::new(&parts.master, &parts.node_id, parts.started_at);
+        let codes_required = Arc::new(AtomicBool::new(false));
+        let known_to_calls = Arc::clone(&codes_required);
         Arc::new(Self {
-            connections: Connections::new(credentials.clone(), parts.tls, parts.ca),
+            connections: Connections::new(credentials.clone(), parts.tls, parts.ca, known_to_calls),
             credentials,
             node_id: parts.node_id,
             address: parts.address,
@@ -97,12 +119,35 @@ impl Cluster {
             disk_nearly_full: parts.disk_nearly_full,
             leaving: AtomicBool::new(false),
             known: Mutex::default(),
+            codes_required,
+            replays: Replays::default(),
+            old_bodies: Semaphore::new(door::OLD_BODIES_MAX),
         })
     }
 
     /// The node that runs.
     pub(crate) fn attach(&self, node: &Arc<Node>) {
         let _ = self.node.set(Arc::downgrade(node));
+        self.look_at_level(node);
+    }
+
+    /// Notes the level that the log has reached, as the stores of this node have it: it never goes back.
+    fn look_at_level(&self, node: &Node) {
+        if self.codes_required() {
+            return;
+        }
+        let has_reached = |partition: &Arc<Partition>| {
+            let level = governance::feature_level(&*partition.store().live());
+            level.is_ok_and(|level| level >= CODES_REQUIRED)
+        };
+        if node.partitions().iter().any(has_reached) {
+            tracing::info!(level = CODES_REQUIRED.0, "requests and answers between nodes need codes from now on");
+            self.codes_required.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn codes_required(&self) -> bool {
+        self.codes_required.load(Ordering::Relaxed)
     }
 
     fn node(&self) -> Option<Arc<Node>> {

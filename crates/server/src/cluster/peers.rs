@@ -12,12 +12,12 @@ use daybook_proto::cluster::v1::{
     AnswerRequest, AnswerResponse, DecideRequest, DecideResponse, DecidedCommand, FindRequest, FindResponse,
 };
 use daybook_proto::log::v1::{self, CommandRecord, Decision};
-use daybook_runtime::{Outcome, Peers, SubmitError, codes};
+use daybook_runtime::{Outcome, Owner, Peers, SubmitError, codes};
 use futures_util::future::{BoxFuture, FutureExt};
 use prost::Message;
 use tonic::Status;
 
-use super::Cluster;
+use super::{Cluster, Destination};
 use crate::error::{CallError, every_code};
 
 /// How long a node that leads may take to decide, beyond what its own callers wait.
@@ -26,7 +26,7 @@ const DECIDE_WAIT_MAX: Duration = Duration::from_secs(35);
 impl Peers for Cluster {
     fn submit<'a>(
         &'a self,
-        address: &'a str,
+        owner: &'a Owner,
         partition: PartitionId,
         record: &'a CommandRecord,
     ) -> BoxFuture<'a, Result<Outcome, SubmitError>> {
@@ -34,7 +34,8 @@ impl Peers for Cluster {
             let not_leading = |detail: String| SubmitError::NotLeading { partition, detail };
             let now = self.node().ok_or_else(|| not_leading("the node is stopping".to_owned()))?.now();
             let request = DecideRequest { command_record: record.encode_to_vec().into() };
-            let answered = self.connections.call(address, "Decide", &request, now, DECIDE_WAIT_MAX).await;
+            let (address, to) = (owner.address.as_str(), Destination::from(owner));
+            let answered = self.connections.call(to, "Decide", &request, now, DECIDE_WAIT_MAX).await;
             let response: DecideResponse =
                 answered.map_err(|status| submit_error(&self.registry, partition, address, &status))?;
             let outcome = response.decided.ok_or("it says nothing").and_then(outcome);
@@ -49,24 +50,30 @@ impl Peers for Cluster {
     }
 }
 
+impl<'a> From<&'a Owner> for Destination<'a> {
+    fn from(owner: &'a Owner) -> Self {
+        Self { node_id: &owner.node_id, address: &owner.address }
+    }
+}
+
 impl Cluster {
     /// Has another node answer a query.
     pub(crate) async fn answer(
         &self,
-        address: &str,
+        to: Destination<'_>,
         request: &AnswerRequest,
         now: Timestamp,
         wait_max: Duration,
     ) -> Result<Bytes, CallError> {
-        let answered = self.connections.call(address, "Answer", request, now, wait_max).await;
-        let response: AnswerResponse = answered.map_err(|status| CallError::from_peer(address, &status))?;
+        let answered = self.connections.call(to, "Answer", request, now, wait_max).await;
+        let response: AnswerResponse = answered.map_err(|status| CallError::from_peer(to.address, &status))?;
         Ok(response.response)
     }
 
     /// Asks another node what became of a command.
     pub(crate) async fn find(
         &self,
-        address: &str,
+        to: Destination<'_>,
         tenant: &TenantId,
         id: CommandId,
         now: Timestamp,
@@ -74,7 +81,8 @@ impl Cluster {
         const WAIT_MAX: Duration = Duration::from_secs(5);
         let command_id = Bytes::copy_from_slice(id.as_bytes());
         let request = FindRequest { tenant_id: tenant.as_str().to_owned(), command_id };
-        let found = self.connections.call(address, "Find", &request, now, WAIT_MAX).await;
+        let address = to.address;
+        let found = self.connections.call(to, "Find", &request, now, WAIT_MAX).await;
         let response: FindResponse = found.map_err(|status| CallError::from_peer(address, &status))?;
         let malformed = |what: &str| CallError::new(crate::error::codes::INTERNAL_ERROR, format!("{address}: {what}"));
         response.decided.map(outcome).transpose().map_err(malformed)

@@ -1,28 +1,32 @@
 //! Fields of a command that the door fills in from what the node knows, as the schema says
 //! (`daybook.options.v1.filled_in`): so it stands on the log, and a pure decision can follow from it.
 
-use bytes::Bytes;
-use daybook_kernel::id::TenantId;
+use daybook_kernel::id::{CommandId, TenantId};
 use daybook_proto::FilledIn;
 use daybook_proto::platform::v1::NodeRelease;
 use prost::Message;
 use prost_reflect::{DynamicMessage, Value};
 
+use super::incoming::Events;
 use super::{Call, Door, Method};
 use crate::error::{CallError, codes};
 
 impl Door {
-    /// Fills in what the schema asks for. What a caller wrote there is refused: it would pass for the node's word. Returns
-    /// what is to stand behind the encoded request: a batch of events is large, and of no interest to who seals.
+    /// Fills in what the schema asks for. Rejects values that callers supply: they would look like the node's own. Returns
+    /// encoded fields to append to the encoded request: a batch of events is large, and the sealer need not walk it.
     pub(super) async fn fill_in(
         &self,
         method: &Method,
         tenant: &TenantId,
         call: &Call,
+        id: CommandId,
         request: &mut DynamicMessage,
-        mut events: Option<Bytes>,
+        events: Option<Events>,
     ) -> Result<Vec<u8>, CallError> {
         let mut behind = Vec::new();
+        // Where a request comes whole, its events are still in it.
+        let events =
+            events.or_else(|| method.records_events().then(|| Events::Encoded(request.encode_to_vec().into())));
         for (number, filled_in) in &method.filled_in {
             let Some(field) = method.input.get_field(*number) else { continue };
             if request.has_field(&field) {
@@ -34,13 +38,19 @@ impl Door {
             let values = match filled_in {
                 FilledIn::Nodes => self.nodes(),
                 FilledIn::MinimisedEvents => {
-                    let batch = self.minimise(method, tenant, call, request, events.take()).await?;
+                    let batch = self.minimise(method, tenant, call, request, events.clone()).await?;
                     prost::encoding::message::encode(*number, &batch, &mut behind);
                     continue;
                 }
                 FilledIn::ActorPseudonyms => {
                     let pseudonyms = self.pseudonyms_of_actor(tenant, request).await?;
                     prost::encoding::bytes::encode_repeated(*number, &pseudonyms, &mut behind);
+                    continue;
+                }
+                FilledIn::ContentDigest => {
+                    let content = events.as_ref().map(Events::to_bytes).unwrap_or_default();
+                    let digest = self.sealer.content_digest(tenant, id.as_bytes(), &content).await;
+                    prost::encoding::bytes::encode(*number, &digest.map_err(CallError::not_sealed)?, &mut behind);
                     continue;
                 }
                 FilledIn::Unspecified => continue,

@@ -1,45 +1,79 @@
 //! A request as it comes in.
 
-use bytes::{Buf, Bytes, BytesMut};
-use prost::encoding::{DecodeContext, WireType, decode_key, encode_key, skip_field};
-use prost_reflect::DynamicMessage;
+use bytes::Bytes;
+use daybook_minimise::Sent;
+use daybook_proto::product_analytics::v1::RecordEventsRequest;
+use prost::Message;
+use prost_reflect::{DynamicMessage, Value};
 
-use super::Method;
-use super::minimise::EVENTS;
+use super::{Method, command};
+use crate::error::CallError;
+use crate::http::{Budget, Room};
 
 /// A request. Its fields are looked at by what the schema says of them; but events of product use, of which there are
 /// hundreds in one and which go no further than the door, are read as they are.
 pub struct Incoming {
-    pub(super) request: DynamicMessage,
-    /// Encoded events with the numbers of their field, which are not in `request`.
-    pub(super) events: Option<Bytes>,
+    pub(crate) request: DynamicMessage,
+    /// Events, where they are not in `request`.
+    pub(crate) events: Option<Events>,
+    /// The room that it takes, where that is bounded.
+    pub(crate) room: Option<Room>,
 }
 
-impl From<DynamicMessage> for Incoming {
-    fn from(request: DynamicMessage) -> Self {
-        Self { request, events: None }
+/// Events of product use, which the door minimises.
+#[derive(Clone)]
+pub(crate) enum Events {
+    /// Encoded, with the numbers of their field.
+    Encoded(Bytes),
+    /// As a source has mapped them, with what it could not map.
+    Mapped(Sent),
+}
+
+impl Events {
+    /// The bytes that tell two requests of other events apart.
+    pub(super) fn to_bytes(&self) -> Bytes {
+        match self {
+            Self::Encoded(bytes) => bytes.clone(),
+            Self::Mapped(sent) => {
+                let events = sent.events.iter().map(|(_, event)| event.clone()).collect();
+                RecordEventsRequest { events, ..Default::default() }.encode_to_vec().into()
+            }
+        }
+    }
+
+    fn encoded_len(&self) -> usize {
+        match self {
+            Self::Encoded(bytes) => bytes.len(),
+            Self::Mapped(sent) => sent.events.iter().map(|(_, event)| event.encoded_len()).sum(),
+        }
     }
 }
 
 impl Incoming {
-    /// Reads an encoded request.
+    /// What a source has made of a body of its own shape, for a tenant. It takes room.
     ///
     /// # Errors
-    /// It is no such message.
-    pub fn decode(method: &Method, message: Bytes) -> Result<Self, prost::DecodeError> {
-        if !method.records_events() {
-            return Ok(DynamicMessage::decode(method.input.clone(), message)?.into());
-        }
-        let (mut rest, mut left) = (BytesMut::new(), message.clone());
-        while left.has_remaining() {
-            let (number, wire_type) = decode_key(&mut left)?;
-            let from = message.len() - left.remaining();
-            skip_field(wire_type, number, &mut left, DecodeContext::default())?;
-            if number != EVENTS || wire_type != WireType::LengthDelimited {
-                encode_key(number, wire_type, &mut rest);
-                rest.extend_from_slice(&message[from..message.len() - left.remaining()]);
-            }
-        }
-        Ok(Self { request: DynamicMessage::decode(method.input.clone(), rest)?, events: Some(message) })
+    /// `OVERLOADED` when there is none left.
+    pub(crate) fn of_source(method: &Method, tenant: String, sent: Sent, budget: &Budget) -> Result<Self, CallError> {
+        /// What a mapped event takes beside its texts, and how often those are held.
+        const EVENT: usize = 1_024;
+        const COPIES: usize = 3;
+        let mut request = DynamicMessage::new(method.input.clone());
+        request.set_field_by_number(command::TENANT_ID, Value::String(tenant));
+        let (count, events) = (sent.len(), Events::Mapped(sent));
+        let mut room = budget.room();
+        room.take(count * EVENT + COPIES * events.encoded_len())?;
+        Ok(Self { request, events: Some(events), room: Some(room) })
+    }
+
+    /// Its bytes, encoded.
+    pub(crate) fn encoded_len(&self) -> usize {
+        self.request.encoded_len() + self.events.as_ref().map_or(0, Events::encoded_len)
+    }
+}
+
+impl From<DynamicMessage> for Incoming {
+    fn from(request: DynamicMessage) -> Self {
+        Self { request, events: None, room: None }
     }
 }

@@ -29,9 +29,19 @@ pub struct Method {
 }
 
 impl Method {
+    /// Its name, without its service.
+    pub fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default()
+    }
+
     /// Whether its request holds events of product use, which the door minimises.
     pub(crate) fn records_events(&self) -> bool {
         self.filled_in.iter().any(|(_, filled_in)| *filled_in == FilledIn::MinimisedEvents)
+    }
+
+    /// The field of its request whose entries are read one by one, by number.
+    pub(crate) fn entries(&self) -> Option<u32> {
+        self.records_events().then_some(super::minimise::EVENTS)
     }
 }
 
@@ -198,5 +208,20 @@ mod tests {
         let reveal = methods.get("/daybook.legal_hold.v1.LegalHoldService/RevealItem").unwrap();
         assert!(reveal.opens_sealed_content);
         assert!(methods.get("/daybook.legal_hold.v1.LegalHoldService/GetHold").unwrap().is_query);
+    }
+
+    /// The door asks the policies whether a caller may call a method at all, by its name.
+    #[test]
+    fn every_method_is_an_action_of_its_domains_policies() {
+        let registry = daybook_domains::registry();
+        let schema = registry.shipped_schema();
+        for method in Methods::new(&registry).iter() {
+            let (Handler::Command { domain, .. } | Handler::Query { domain, .. }) = method.handler else { continue };
+            let namespace = registry.get(domain).unwrap().policy_namespace;
+            let (_, part) = schema.split_once(&format!("namespace {namespace} {{")).expect(namespace);
+            let part = part.split("\nnamespace ").next().unwrap();
+            let mut words = part.split(|c: char| !c.is_alphanumeric());
+            assert!(words.any(|word| word == method.name()), "{namespace} has no action {}", method.name());
+        }
     }
 }

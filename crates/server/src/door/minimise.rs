@@ -12,15 +12,16 @@ use bytes::Bytes;
 use daybook_event_rules::EVENTS_MAX;
 use daybook_kernel::id::TenantId;
 use daybook_kernel::time::Timestamp;
-use daybook_minimise::Minimiser;
+use daybook_minimise::{Minimiser, Sent};
 use daybook_privacy::{EpochKeys, PrivacyError};
 use daybook_proto::product_analytics::v1::{
-    Event, EventBatch, GetEventRegistryRequest, GetEventRegistryResponse, RecordEventsRequest, Refusal,
+    EventBatch, GetEventRegistryRequest, GetEventRegistryResponse, RecordEventsRequest, Refusal,
 };
 use parking_lot::Mutex;
 use prost::Message;
 use prost_reflect::DynamicMessage;
 
+use super::incoming::Events;
 use super::{Call, Door, Handler, Method, text_field};
 use crate::error::{CallError, codes};
 
@@ -67,13 +68,20 @@ impl Door {
         tenant: &TenantId,
         call: &Call,
         request: &mut DynamicMessage,
-        encoded: Option<Bytes>,
+        events: Option<Events>,
     ) -> Result<EventBatch, CallError> {
-        let encoded = encoded.unwrap_or_else(|| request.encode_to_vec().into());
         let malformed = |error: prost::DecodeError| CallError::new(codes::MALFORMED_REQUEST, error.to_string());
-        let events = RecordEventsRequest::decode(encoded).map_err(malformed)?.events;
+        let decoded = |encoded: Bytes| {
+            let request = RecordEventsRequest::decode(encoded).map_err(malformed);
+            request.map(|request| Sent::from(request.events))
+        };
+        let sent = match events {
+            Some(Events::Mapped(sent)) => sent,
+            Some(Events::Encoded(encoded)) => decoded(encoded)?,
+            None => decoded(request.encode_to_vec().into())?,
+        };
         request.clear_field_by_number(EVENTS);
-        if events.is_empty() || events.len() > EVENTS_MAX {
+        if sent.is_empty() || sent.len() > EVENTS_MAX {
             return Err(CallError::field("events", "must have 1 to 2000 entries"));
         }
         let now = self.node.now();
@@ -81,24 +89,24 @@ impl Door {
         if let Some((asked_at, minimiser)) = known
             && now.since(asked_at) < KNOWN_FOR_MAX
         {
-            let batch = self.minimised(&minimiser, tenant, &events, now).await?;
+            let batch = self.minimised(&minimiser, tenant, &sent, now).await?;
             if !may_be_registered_since(&batch) {
                 return Ok(batch);
             }
         }
         let minimiser = self.ask_for_registry(method, tenant, call, now).await?;
-        self.minimised(&minimiser, tenant, &events, now).await
+        self.minimised(&minimiser, tenant, &sent, now).await
     }
 
     async fn minimised(
         &self,
         minimiser: &Minimiser,
         tenant: &TenantId,
-        events: &[Event],
+        sent: &Sent,
         now: Timestamp,
     ) -> Result<EventBatch, CallError> {
         let mut keys = BTreeMap::new();
-        for epoch in minimiser.epochs(events, now) {
+        for epoch in minimiser.epochs(sent, now) {
             match self.minimisers.keys.get(tenant, epoch).await {
                 Ok(key) => drop(keys.insert(epoch, key)),
                 // The epoch was forgotten: nobody can be counted in it any more.
@@ -106,7 +114,7 @@ impl Door {
                 Err(error) => return Err(CallError::not_sealed(error)),
             }
         }
-        Ok(minimiser.minimise(events, now, &keys))
+        Ok(minimiser.minimise(sent, now, &keys))
     }
 
     /// Takes the actor out of a request, and returns the pseudonyms that they have in all epochs whose keys exist.
@@ -143,7 +151,7 @@ impl Door {
         let descriptor = descriptor.ok_or_else(|| no_registry("no such message"))?;
         let request = DynamicMessage::decode(descriptor, Bytes::from(asked.encode_to_vec()));
         let request = request.map_err(|error| no_registry(&error.to_string()))?;
-        let response = self.query(domain, query, call, request).await?;
+        let response = self.query(domain, query, call, request.into()).await?;
         let response = GetEventRegistryResponse::decode(response).map_err(|error| no_registry(&error.to_string()))?;
         let minimiser = Minimiser::new(&response.registry.unwrap_or_default());
         let minimiser = Arc::new(minimiser.ok_or_else(|| no_registry("it has no hash"))?);

@@ -1,7 +1,7 @@
 //! What a request goes through, whichever way it came in.
 //!
 //! ```text
-//! command: tenant, id -> fill in -> seal -> check -> [ node: append, decide, apply ] -> answer (-> open)
+//! command: tenant, id -> fill in -> rehearse -> seal -> [ node: append, decide, apply ] -> answer (-> open)
 //! query:   tenant -> pseudonyms -> authorise -> wait for the position -> answer
 //! ```
 //!
@@ -13,6 +13,7 @@ mod incoming;
 mod methods;
 mod minimise;
 mod query;
+mod repeated;
 mod stream;
 
 use std::sync::Arc;
@@ -20,13 +21,18 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
+use daybook_kernel::decide::denied_action;
+use daybook_kernel::governance;
+use daybook_kernel::id::TenantId;
 use daybook_kernel::registry::Registry;
+use daybook_kernel::state::Fault;
 use daybook_privacy::{Opener, Sealer};
 use daybook_proto::log::v1::TraceContext;
-use daybook_runtime::Node;
+use daybook_runtime::{Node, Partition, Role};
 use prost_reflect::{DynamicMessage, Kind, ReflectMessage, Value};
 
 pub(crate) use command::receipt;
+pub(crate) use incoming::Events;
 pub use incoming::Incoming;
 pub use methods::{Handler, Method, Methods, NodeMethod, StreamMethod};
 pub(crate) use minimise::Minimisers;
@@ -79,6 +85,34 @@ pub struct Call {
 }
 
 impl Door {
+    /// Whether the caller could be permitted what a method asks at all, by the policy set in force: what is known before
+    /// the request is read.
+    ///
+    /// # Errors
+    /// `POLICY_DENIED` when nothing permits it, whatever the request says.
+    pub(crate) fn check_may_ask(&self, method: &Method, caller: &Caller) -> Result<(), CallError> {
+        let (Handler::Command { domain, .. } | Handler::Query { domain, .. }) = method.handler else { return Ok(()) };
+        let domain = self.domain(domain)?;
+        if domain.projection == governance::PLATFORM {
+            caller.tenant("", Some(TenantId::platform()))?;
+        }
+        let (namespace, action) = (domain.policy_namespace, method.name());
+        let has_state = |partition: &&Arc<Partition>| partition.role() != Role::Rest;
+        let Some(partition) = self.node.partitions().iter().find(has_state) else { return Ok(()) };
+        let could = partition.read(|state, _| -> Result<bool, Fault> {
+            let Some(set) = governance::active_policy(state)? else { return Ok(true) };
+            self.node_service.decider().load_policy_set(state, set)?;
+            let could = self.authority.could_permit(set, &caller.anywhere(), namespace, action);
+            could.map_err(|error| Fault::Damaged(error.to_string()))
+        })??;
+        // Another partition may have the next set in force already: one that leads knows, the others let it through.
+        if could || partition.role() != Role::Lead {
+            return Ok(());
+        }
+        metrics::counter!("daybook_requests_denied_unread_total").increment(1);
+        Err(denied_action(&caller.anywhere(), namespace, action).into())
+    }
+
     /// Answers a request: the encoded response, or why there is none.
     pub async fn call(&self, method: &Method, call: &Call, incoming: Incoming) -> Result<Bytes, CallError> {
         let tenant = if method.is_query { query::TENANT_ID } else { command::TENANT_ID };
@@ -99,12 +133,11 @@ impl Door {
         call: &Call,
         incoming: Incoming,
     ) -> Result<Bytes, CallError> {
-        let Incoming { request, events } = incoming;
-        refuse_unknown_fields(&request)?;
+        refuse_unknown_fields(&incoming.request)?;
         match &method.handler {
-            Handler::Command { domain, kind } => self.command(method, domain, kind, call, request, events).await,
-            Handler::Query { domain, query } => self.query(domain, *query, call, request).await,
-            Handler::Node(method) => self.node_service.call(self, *method, &call.caller, request).await,
+            Handler::Command { domain, kind } => self.command(method, domain, kind, call, incoming).await,
+            Handler::Query { domain, query } => self.query(domain, *query, call, incoming).await,
+            Handler::Node(method) => self.node_service.call(self, *method, &call.caller, incoming.request).await,
         }
     }
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use daybook_kernel::authorisation::Authorisation;
+use daybook_kernel::authorisation::{Authorisation, Verdict};
 use daybook_kernel::chain::Head;
-use daybook_kernel::decide::denied;
+use daybook_kernel::decide::denied_by;
 use daybook_kernel::domain::Asked;
+use daybook_kernel::feature_level::FeatureLevel;
 use daybook_kernel::governance;
 use daybook_kernel::id::{Offset, Position, TenantId};
 use daybook_kernel::registry::{AnswerFn, DomainEntry};
@@ -20,7 +21,7 @@ use daybook_runtime::{Partition, ReadError};
 use prost::Message;
 use prost_reflect::{DynamicMessage, Value};
 
-use super::{Call, Door, prepend_field, text_field};
+use super::{Call, Door, Incoming, prepend_field, text_field};
 use crate::auth::Caller;
 use crate::error::{CallError, codes};
 
@@ -41,12 +42,15 @@ impl Door {
         domain: &'static str,
         query: usize,
         call: &Call,
-        mut request: DynamicMessage,
+        incoming: Incoming,
     ) -> Result<Bytes, CallError> {
+        // Its room is given back when it is answered.
+        let Incoming { mut request, room: _room, .. } = incoming;
         let domain = self.domain(domain)?;
         let missing = || CallError::new(codes::METHOD_UNKNOWN, "there is no such query");
         let entry = domain.queries.get(query).ok_or_else(missing)?;
         let tenant = self.tenant_of(domain, call, &text_field(&request, TENANT_ID))?;
+        self.check_tenants(&mut request, &tenant, call)?;
         self.sealer.seal(&mut request, &tenant, SealMode::PseudonymsOnly).await.map_err(CallError::not_sealed)?;
         let asked = self.asked(domain, query, call.caller.clone(), tenant, &request)?;
         let (method, started) = (entry.method, self.node.now());
@@ -60,10 +64,10 @@ impl Door {
                         domain: domain.name.to_owned(),
                         method: method.to_owned(),
                         tenant_id: asked.tenant.as_str().to_owned(),
-                        actor: Some(asked.caller.actor.clone()),
+                        actor: Some(asked.caller.acting_in(&asked.tenant)),
                         request: asked.request.clone(),
                     };
-                    cluster.answer(&owner.address, &request, self.node.now(), ANSWER_WAIT_MAX).await
+                    cluster.answer((&owner).into(), &request, self.node.now(), ANSWER_WAIT_MAX).await
                 }
                 _ => self.answer_here(asked.clone()).await,
             };
@@ -93,6 +97,7 @@ impl Door {
         let malformed = |error: prost::DecodeError| CallError::new(codes::MALFORMED_REQUEST, error.to_string());
         let stream_key = (entry.stream_key)(&tenant, request.clone()).map_err(malformed)?;
         let authorisation = (entry.authorisation)(request.clone()).map_err(malformed)?;
+        let reveals = (entry.reveals)(request.clone()).map_err(malformed)?;
         let partition = self.node.partition_of(&tenant, &stream_key).map(Arc::clone).ok_or_else(missing)?;
         if let Some(position) = min_position
             && position.partition != partition.id()
@@ -100,7 +105,8 @@ impl Door {
             let problem = format!("is one of partition {}; this is answered by {}", position.partition, partition.id());
             return Err(CallError::field("min_position", &problem));
         }
-        Ok(Question { caller, tenant, partition, min_position, authorisation, answer: entry.answer, request })
+        let answer = entry.answer;
+        Ok(Question { caller, tenant, partition, min_position, authorisation, reveals, answer, request })
     }
 
     /// Answers from the state that this node has.
@@ -155,6 +161,19 @@ fn permitted(
     tenant: &TenantId,
     question: &Authorisation,
 ) -> Result<(), CallError> {
+    let (actor, verdict) = verdict(authority, decider, state, caller, tenant, question)?;
+    if verdict.permitted { Ok(()) } else { Err(denied_by(&actor, question, &verdict).into()) }
+}
+
+/// What the policy set in force says of a caller, in the state given.
+fn verdict(
+    authority: &dyn daybook_kernel::authorisation::Authority,
+    decider: &daybook_kernel::decide::Decider,
+    state: &dyn Read,
+    caller: &Caller,
+    tenant: &TenantId,
+    question: &Authorisation,
+) -> Result<(v1::Actor, Verdict), CallError> {
     let not_initialised = || {
         let message = "this log has no policy set in force yet; try again in a moment";
         CallError::new(daybook_kernel::code::LOG_NOT_INITIALISED, message)
@@ -165,9 +184,18 @@ fn permitted(
         let message = format!("tenant {tenant} is not known; create it first");
         return Err(CallError::new(daybook_kernel::code::TENANT_UNKNOWN, message));
     }
-    let verdict = authority.ask(set, &caller.actor, tenant, question);
-    let verdict = verdict.map_err(|error| CallError::new(codes::INTERNAL_ERROR, error.to_string()))?;
-    if verdict.permitted { Ok(()) } else { Err(denied(&caller.actor, question).into()) }
+    let actor = caller.acting_in(tenant);
+    let verdict = authority.ask(set, &actor, tenant, question);
+    let mut verdict = verdict.map_err(|error| CallError::new(codes::INTERNAL_ERROR, error.to_string()))?;
+    for failed in &verdict.failed {
+        metrics::counter!("daybook_policies_failed_total").increment(1);
+        tracing::warn!(policy = failed.id, action = question.action, "a policy failed while it was evaluated");
+    }
+    // As for commands: what a failure means depends on the level that the log has reached.
+    if governance::feature_level(state)? >= FeatureLevel::ACCOUNTABLE_DECISIONS {
+        verdict = verdict.failures_deny();
+    }
+    Ok((actor, verdict))
 }
 
 /// A query with who asks, and the partition that answers.
@@ -178,6 +206,8 @@ pub(crate) struct Question {
     partition: Arc<Partition>,
     min_position: Option<Position>,
     authorisation: Authorisation,
+    /// What is asked in addition, for a part of the answer.
+    reveals: Option<Authorisation>,
     answer: AnswerFn,
     request: Bytes,
 }
@@ -191,15 +221,22 @@ struct Answering {
 
 impl Answering {
     fn answer(&self) -> Result<Bytes, CallError> {
-        let Question { caller, tenant, partition, authorisation, answer, request, .. } = &self.asked;
+        let Question { caller, tenant, partition, authorisation, reveals, answer, request, .. } = &self.asked;
         let read = |state: &dyn Read, head: &Head| -> Result<Bytes, CallError> {
             permitted(&*self.authority, &self.decider, state, caller, tenant, authorisation)?;
+            let reveals = match reveals {
+                Some(question) => {
+                    verdict(&*self.authority, &self.decider, state, caller, tenant, question)?.1.permitted
+                }
+                None => true,
+            };
             let asked = Asked {
                 tenant,
                 now: partition.log_time(state, head)?,
                 partition: partition.id(),
                 partitions: self.partitions,
                 next_command: head.next_command,
+                reveals,
             };
             let response = answer(state, request.clone(), &asked)?;
             let Some(seen) = head.next_command.0.checked_sub(1) else { return Ok(response.into()) };

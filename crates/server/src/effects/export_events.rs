@@ -62,7 +62,7 @@ impl EffectHandler for ExportEventsHandler {
                 let tenant = TenantId::parse(&job.tenant_id).map_err(|_| ExportError::Lacks("whose"))?;
                 let (state, head) = store.snapshot().map_err(|error| Fault::Store(error.to_string()))?;
                 let (now, next_command) = (head.now, head.next_command);
-                let asked = Asked { tenant: &tenant, now, partition, partitions, next_command };
+                let asked = Asked { tenant: &tenant, now, partition, partitions, next_command, reveals: true };
                 export(&*state, &asked, &job, &mut |name, bytes| {
                     handle.block_on(place.put(name, bytes)).map_err(|error| error.to_string())
                 })

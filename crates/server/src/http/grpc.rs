@@ -8,12 +8,14 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::{Buf, BufMut, Bytes};
+use futures_util::TryStreamExt;
 use http::{HeaderMap, Request};
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::{Code, Status};
 use tower::service_fn;
 
-use super::App;
+use super::body::Time;
+use super::{App, Identified};
 use crate::door::{Incoming, Method};
 use crate::error::{CallError, codes};
 
@@ -26,16 +28,34 @@ pub(super) async fn serve(app: Arc<App>, request: Request<Body>) -> Response {
         let error = CallError::new(codes::METHOD_UNKNOWN, format!("there is no method {path}"));
         return error.to_grpc().into_http();
     };
-    let max = app.request_bytes_max;
-    let mut grpc = server(max);
     let timeout = timeout(request.headers());
     let headers = request.headers().clone();
+    // Nothing is read of a request before its sender is known.
+    let mut identified = match app.identify(&method, &headers).await {
+        Ok(identified) => Some(identified),
+        Err(error) => return error.to_grpc().into_http(),
+    };
+    let max = app.bodies.bytes_max;
+    let request = guarded(&app, request, Time::Whole);
     let service = service_fn(move |message: tonic::Request<Bytes>| {
-        let (app, method, headers) = (Arc::clone(&app), method.clone(), headers.clone());
-        async move { call(&app, &method, &headers, message.into_inner(), timeout).await }
+        let (app, method, headers, identified) = (Arc::clone(&app), method.clone(), headers.clone(), identified.take());
+        async move {
+            let twice = || Status::internal("asked twice");
+            let answered =
+                answer(&app, &method, identified.ok_or_else(twice)?, &headers, message.into_inner(), timeout);
+            answered.await.map(tonic::Response::new).map_err(|error| error.to_grpc())
+        }
     });
-    let response = grpc.unary(service, request).await;
+    let response = server(max).unary(service, request).await;
     with_a_code(response.map(Body::new), max)
+}
+
+/// A request whose body is received within its limits. What breaks one ends the body with the status to answer.
+fn guarded(app: &App, request: Request<Body>, time: Time) -> Request<Body> {
+    request.map(|body| {
+        let body = app.bodies.guard(body, time);
+        Body::from_stream(body.map_err(|error| error.to_grpc()))
+    })
 }
 
 fn server(request_bytes_max: usize) -> tonic::server::Grpc<AsBytes> {
@@ -58,6 +78,10 @@ fn with_a_code(response: Response, max: usize) -> Response {
 }
 
 fn refused_by_library(refused: &Status, max: usize) -> CallError {
+    // What broke a limit of the body passes through the library.
+    if let Some(error) = CallError::from_status(refused) {
+        return error;
+    }
     match refused.code() {
         Code::OutOfRange => CallError::too_large(max),
         Code::Unimplemented => CallError::new(codes::ENCODING_NOT_SUPPORTED, refused.message()),
@@ -65,27 +89,17 @@ fn refused_by_library(refused: &Status, max: usize) -> CallError {
     }
 }
 
-async fn call(
-    app: &App,
-    method: &Method,
-    headers: &HeaderMap,
-    message: Bytes,
-    timeout: Option<Duration>,
-) -> Result<tonic::Response<Bytes>, Status> {
-    let answered = answer(app, method, headers, message, timeout).await;
-    answered.map(tonic::Response::new).map_err(|error| error.to_grpc())
-}
-
 async fn answer(
     app: &App,
     method: &Method,
+    identified: Identified,
     headers: &HeaderMap,
     message: Bytes,
     timeout: Option<Duration>,
 ) -> Result<Bytes, CallError> {
-    let request =
-        Incoming::decode(method, message).map_err(|error| CallError::new(codes::MALFORMED_REQUEST, error.to_string()));
-    app.answer(method, headers, request, timeout).await
+    let (of_method, memory) = (method.clone(), app.decoding.memory.clone());
+    let request = app.decoding.run(message.len(), move || Incoming::decode(&of_method, message, &memory)).await;
+    app.answer(method, identified, headers, request, timeout).await
 }
 
 /// The grpc-timeout header: up to eight digits and a unit.

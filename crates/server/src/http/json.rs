@@ -14,9 +14,8 @@ use http::{HeaderMap, Method as HttpMethod, Request, StatusCode, header};
 use prost::Message;
 use serde_json::{Value, json};
 
-use super::body::read_body;
-use super::{App, arrow};
-use crate::door::{Incoming, Method, StreamMethod};
+use super::{App, arrow, content_type};
+use crate::door::{Method, StreamMethod};
 use crate::encoding::Encoding;
 use crate::error::{CallError, codes};
 
@@ -29,14 +28,24 @@ pub(super) async fn serve(app: Arc<App>, request: Request<Body>) -> Response {
         let message = format!("there is no method {path}; a path is /package.Service/Method");
         return refused(StatusCode::NOT_FOUND, &CallError::new(codes::METHOD_UNKNOWN, message));
     };
+    let is_asked_with = match *request.method() {
+        HttpMethod::POST => true,
+        HttpMethod::GET => method.is_query,
+        _ => false,
+    };
+    if !is_asked_with {
+        let message = format!("{path} is called with POST{}", if method.is_query { " or GET" } else { "" });
+        return refused(StatusCode::METHOD_NOT_ALLOWED, &CallError::new(codes::MALFORMED_REQUEST, message));
+    }
     let headers = request.headers().clone();
+    // Nothing is read of a request before its sender is known.
+    let identified = match app.identify(&method, &headers).await {
+        Ok(identified) => identified,
+        Err(error) => return refused(status(&error), &error),
+    };
     let read = match *request.method() {
         HttpMethod::POST => read_post(&app, request).await,
-        HttpMethod::GET if method.is_query => read_get(request.uri().query().unwrap_or_default()),
-        _ => {
-            let message = format!("{path} is called with POST{}", if method.is_query { " or GET" } else { "" });
-            return refused(StatusCode::METHOD_NOT_ALLOWED, &CallError::new(codes::MALFORMED_REQUEST, message));
-        }
+        _ => read_get(request.uri().query().unwrap_or_default()),
     };
     let (encoding, bytes) = match read {
         Ok(read) => read,
@@ -46,27 +55,26 @@ pub(super) async fn serve(app: Arc<App>, request: Request<Body>) -> Response {
         }
         Err(NotRead::Refused(error)) => return refused(status(&error), &error),
     };
-    let message = encoding.decode(&method, &bytes).map(Incoming::from);
-    match app.answer(&method, &headers, message, timeout(&headers)).await {
+    let (of_method, memory) = (method.clone(), app.decoding.memory.clone());
+    let message = app.decoding.run(bytes.len(), move || encoding.read(&of_method, bytes, &memory)).await;
+    match app.answer(&method, identified, &headers, message, timeout(&headers)).await {
         Ok(response) if arrow::is_wanted(&method, &headers) => arrow::answered(response),
         Ok(response) => answered(&method, encoding, response),
         Err(error) => refused(status(&error), &error),
     }
 }
 
-/// A stream is for gRPC. Who asks is looked at all the same.
+/// Streaming methods are gRPC only; the caller is still authenticated.
 async fn no_stream(app: &App, stream: &StreamMethod, path: &str, headers: &HeaderMap) -> Response {
     let message = format!(
         "{path} takes a stream, which JSON has not; nothing was recorded; call {} for each batch, or this method by gRPC",
         stream.command.path
     );
-    let error = CallError::new(codes::METHOD_UNKNOWN, message);
-    match app.answer(&stream.command, headers, Err(error), None).await {
-        Ok(_) => {
-            refused(StatusCode::INTERNAL_SERVER_ERROR, &CallError::new(codes::INTERNAL_ERROR, "nothing was asked"))
-        }
-        Err(error) => refused(status(&error), &error),
-    }
+    let error = match app.identify(&stream.command, headers).await {
+        Ok(_) => CallError::new(codes::METHOD_UNKNOWN, message),
+        Err(error) => error,
+    };
+    refused(status(&error), &error)
 }
 
 /// Why there is no request.
@@ -79,21 +87,20 @@ pub enum NotRead {
 }
 
 async fn read_post(app: &App, request: Request<Body>) -> Result<(Encoding, Bytes), NotRead> {
-    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let content_type = content_type.map(|value| value.split(';').next().unwrap_or_default().trim());
-    let encoding = match content_type {
-        Some("application/json") => Encoding::Json,
-        Some("application/proto") => Encoding::Proto,
+    let encoding = match content_type(request.headers()).as_str() {
+        "application/json" => Encoding::Json,
+        "application/proto" => Encoding::Proto,
         _ => return Err(NotRead::ContentType),
     };
-    let body = read_body(app, request).await.map_err(NotRead::Refused)?;
+    let (parts, body) = request.into_parts();
+    let body = app.bodies.read(&parts.headers, body).await.map_err(NotRead::Refused)?;
     Ok((encoding, body))
 }
 
 /// The request in the query of a URL: `encoding=json&message={...}`, with `base64=1` when the message is base64.
 ///
 /// # Errors
-/// There is none.
+/// [`NotRead`] when the query of the URL holds no request.
 pub fn read_get(query: &str) -> Result<(Encoding, Bytes), NotRead> {
     let mut encoding = Encoding::Json;
     let (mut message, mut is_base64) = (Vec::new(), false);
@@ -164,7 +171,14 @@ fn connect_code(code: tonic::Code) -> (&'static str, StatusCode) {
     }
 }
 
+/// The HTTP status of an error. A request that is too large or too slow is told so: 429 would have it sent again as it is.
 pub(super) fn status(error: &CallError) -> StatusCode {
+    if error.code == codes::REQUEST_TOO_LARGE.name {
+        return StatusCode::PAYLOAD_TOO_LARGE;
+    }
+    if error.code == codes::REQUEST_TOO_SLOW.name {
+        return StatusCode::REQUEST_TIMEOUT;
+    }
     connect_code(error.to_grpc().code()).1
 }
 

@@ -2,9 +2,13 @@
 
 mod arrow;
 mod body;
+mod budget;
+mod connections;
 mod cors;
+mod decoding;
 mod grpc;
 mod json;
+mod rates;
 mod sources;
 mod tls;
 mod trace;
@@ -20,19 +24,26 @@ use axum::routing::any;
 use bytes::Bytes;
 use daybook_kernel::time::Timestamp;
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderValue, Request, header};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Version, header};
 use tracing::Instrument;
 
-use crate::auth::Authenticator;
+use crate::auth::{Authenticator, Caller};
 use crate::cluster;
 use crate::door::{Call, Door, Incoming, Method, Methods};
 use crate::error::{CallError, codes};
 
 use cors::Cors;
+
+pub use body::BodyLimits;
+pub use budget::Budget;
+pub(crate) use budget::Room;
+pub use connections::{ConnectionLimits, LimitedAcceptor};
 pub use cors::cors_origins;
+pub use decoding::Decoding;
 pub use grpc::AsBytes;
 pub(crate) use json::error_body;
 pub use json::{NotRead, read_get};
+pub use rates::{RateLimits, Rates};
 pub use tls::server_config as tls_server_config;
 
 /// What requests are answered with.
@@ -43,10 +54,28 @@ pub struct App {
     pub methods: Methods,
     /// Who comes in.
     pub authenticator: Authenticator,
-    /// The largest request, in bytes.
-    pub request_bytes_max: usize,
+    /// Limits of what comes in.
+    pub bodies: BodyLimits,
+    /// Limits of how often somebody may ask.
+    pub rates: Rates,
+    /// Where requests are decoded.
+    pub decoding: Decoding,
     /// Other origins whose pages may call.
     pub cors_origins: Vec<HeaderValue>,
+}
+
+/// A caller whose token was checked, before the request is read.
+pub(crate) struct Identified {
+    caller: Caller,
+    /// Of tenant and bytes nothing is known before the request is read.
+    limited: bool,
+}
+
+impl Identified {
+    /// Who it is.
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.caller
+    }
 }
 
 /// The routes: gRPC's own services (reflection, health), and everything else by the table of methods.
@@ -62,12 +91,19 @@ pub fn router(app: Arc<App>, own: axum::Router) -> axum::Router {
 }
 
 async fn dispatch(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
+    if let Err(error) = check_host(&request) {
+        return json::refused(json::status(&error), &error);
+    }
     if let Some(cluster) = app.door.cluster.clone().filter(|_| request.uri().path().starts_with(cluster::SERVICE)) {
         return cluster::serve(app, cluster, request).await;
     }
-    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    if content_type.is_some_and(|value| value.starts_with("application/grpc")) {
+    let content_type = content_type(request.headers());
+    if is_grpc(&content_type) {
         grpc::serve(app, request).await
+    } else if content_type.starts_with("application/grpc-web") {
+        let message = "gRPC-Web is not served here; call the same path with JSON (application/json), or with gRPC";
+        let error = CallError::new(codes::ENCODING_NOT_SUPPORTED, message);
+        json::refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, &error)
     } else if sources::is_source(request.uri().path()) {
         sources::serve(app, request).await
     } else {
@@ -75,34 +111,77 @@ async fn dispatch(State(app): State<Arc<App>>, request: Request<Body>) -> Respon
     }
 }
 
+/// The media type of a request, without its parameters. It has no case (RFC 9110, 8.3.1).
+fn content_type(headers: &HeaderMap) -> String {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// gRPC in any of its encodings, but not gRPC-Web, whose frames are others.
+fn is_grpc(content_type: &str) -> bool {
+    content_type.strip_prefix("application/grpc").is_some_and(|rest| rest.is_empty() || rest.starts_with('+'))
+}
+
+/// HTTP/1.1 wants exactly one Host (RFC 9112, 3.2): with none or two, a proxy and this node may mean different ones.
+fn check_host(request: &Request<Body>) -> Result<(), CallError> {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    if request.version() != Version::HTTP_11 || hosts == 1 {
+        return Ok(());
+    }
+    let message = format!("a request of HTTP/1.1 has one Host header, and this one has {hosts}; nothing was recorded");
+    Err(CallError::new(codes::MALFORMED_REQUEST, message))
+}
+
 impl App {
-    /// Authenticates and answers, within the time that the caller gives. Never panics.
-    async fn answer(
-        &self,
-        method: &Method,
-        headers: &HeaderMap,
-        request: Result<Incoming, CallError>,
-        timeout: Option<Duration>,
-    ) -> Result<Bytes, CallError> {
-        self.answer_as_of(method, headers, None, request, timeout).await
+    /// Who asks, from the headers alone, and whether they could be permitted to. Nothing of the request is read before.
+    async fn identify(&self, method: &Method, headers: &HeaderMap) -> Result<Identified, CallError> {
+        let started = Instant::now();
+        let identified = async {
+            let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+            let caller = self.authenticator.check(authorization).await?;
+            self.rates.ask(&caller)?;
+            self.door.check_may_ask(method, &caller)?;
+            Ok(Identified { caller, limited: true })
+        };
+        let span = trace::span(&method.path, headers);
+        let identified = identified.instrument(span.clone()).await;
+        if let Err(error) = &identified {
+            note(&span, method, error, started);
+        }
+        identified
     }
 
-    /// The same for what was sent at another time than now: then the token must have been good.
-    pub(crate) async fn answer_as_of(
+    /// The same for a record that was put on an inbox topic at some time: then the token must have been good.
+    pub(crate) async fn identify_as_of(
+        &self,
+        headers: &HeaderMap,
+        sent_at: Timestamp,
+    ) -> Result<Identified, CallError> {
+        let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let caller = self.authenticator.check_as_of(authorization, Some(sent_at)).await?;
+        // The brokers have their own limits.
+        Ok(Identified { caller, limited: false })
+    }
+
+    /// Answers a request that was read, within the time that the caller gives. Never panics.
+    pub(crate) async fn answer(
         &self,
         method: &Method,
+        identified: Identified,
         headers: &HeaderMap,
-        sent_at: Option<Timestamp>,
         request: Result<Incoming, CallError>,
         timeout: Option<Duration>,
     ) -> Result<Bytes, CallError> {
         let started = Instant::now();
         let span = trace::span(&method.path, headers);
+        let Identified { caller, limited } = identified;
         let call = async {
-            let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-            let caller = self.authenticator.check_as_of(authorization, sent_at).await?;
+            let request = request?;
+            if limited {
+                self.rates.bring(&caller, &request)?;
+            }
             let call = Call { caller, trace: trace::context(headers) };
-            self.door.call(method, &call, request?).await
+            self.door.call(method, &call, request).await
         };
         let call = AssertUnwindSafe(call).catch_unwind().map(|answered| {
             let defect =
@@ -123,14 +202,27 @@ impl App {
                 )),
             },
         };
-        let code = answered.as_ref().map_or_else(|error| error.code.clone(), |_| "OK".to_owned());
-        span.record("code", code.as_str());
-        if let Err(error) = &answered {
-            tracing::debug!(parent: &span, code, error.message, "refused");
+        match &answered {
+            Ok(_) => {
+                span.record("code", "OK");
+                count(method, "OK", started);
+            }
+            Err(error) => note(&span, method, error, started),
         }
-        let method = method.path.clone();
-        metrics::histogram!("daybook_request_seconds", "method" => method, "code" => code)
-            .record(started.elapsed().as_secs_f64());
         answered
     }
+}
+
+/// Notes a request that was refused.
+fn note(span: &tracing::Span, method: &Method, error: &CallError, started: Instant) {
+    span.record("code", error.code.as_str());
+    // Not the message: it may quote the request.
+    tracing::debug!(parent: span, error.code, "refused");
+    count(method, &error.code, started);
+}
+
+fn count(method: &Method, code: &str, started: Instant) {
+    let (method, code) = (method.path.clone(), code.to_owned());
+    metrics::histogram!("daybook_request_seconds", "method" => method, "code" => code)
+        .record(started.elapsed().as_secs_f64());
 }

@@ -4,13 +4,17 @@
 //!
 //! | path | body | answered with |
 //! | --- | --- | --- |
-//! | `POST /v1/track`, `identify`, `page`, `screen`, `group`, `alias`, `batch` | Segment's JSON | `{"success":true}` |
+//! | `POST /v1/track`, `identify`, `page`, `screen`, `group`, `alias`, `batch` | Segment's JSON | [`Recorded::to_segment`] |
 //! | `POST /v1/logs` | OTLP, protobuf or JSON | `ExportLogsServiceResponse` |
 //! | `POST /v1/beacon` | a `RecordEventsRequest` in JSON with `token` beside it, as text | nothing (204) |
 //!
 //! Who sends is told by a token, as everywhere: `Authorization: Bearer TOKEN`; for Segment's SDKs the token is the write key
 //! (user name of Basic, or `writeKey` in the body); a beacon has no headers. `?tenant=` names the tenant where the token
-//! speaks for several.
+//! speaks for several. The token is looked at before anything is mapped, also of a body without events.
+//!
+//! Nothing vanishes: every input of a body counts, is a duplicate, or is refused, and the answer says how many of each.
+
+mod recorded;
 
 use std::sync::Arc;
 
@@ -18,17 +22,20 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use daybook_event_shapes::{Mapped, NotMapped, SegmentCall, Why, otlp_json, otlp_protobuf, segment};
-use daybook_proto::product_analytics::v1::{RecordEventsRequest, RecordEventsResponse, Refusal};
+use bytes::Bytes;
+use daybook_event_shapes::{Mapped, NotMapped, SegmentCall, otlp_json, otlp_protobuf, segment};
+use daybook_minimise::{Sent, Unmapped};
+use daybook_proto::product_analytics::v1::RecordEventsResponse;
 use http::{HeaderMap, HeaderValue, Method as HttpMethod, Request, StatusCode, header};
 use prost::Message;
 use serde_json::{Value, json};
 
-use super::App;
-use super::body::read_body;
 use super::json::{refused, status};
+use super::{App, Identified, content_type};
 use crate::door::Incoming;
+use crate::encoding::top_level_text;
 use crate::error::{CallError, codes};
+use recorded::Recorded;
 
 const RECORD_EVENTS: &str = "/daybook.product_analytics.v1.ProductAnalyticsService/RecordEvents";
 const PREFIX: &str = "/v1/";
@@ -55,37 +62,76 @@ pub(super) async fn serve(app: Arc<App>, request: Request<Body>) -> Response {
 }
 
 async fn from_segment(app: &App, kind: Option<SegmentCall>, request: Request<Body>) -> Result<Response, CallError> {
-    let (mut headers, tenant) = (request.headers().clone(), tenant(&request));
-    let body = json_body(&read_body(app, request).await?)?;
-    if let Some(key) = write_key(&headers).or_else(|| body.get("writeKey").and_then(Value::as_str).map(str::to_owned)) {
+    let tenant = tenant(&request);
+    let (parts, body) = request.into_parts();
+    let mut headers = parts.headers;
+    if let Some(key) = write_key(&headers) {
         set_token(&mut headers, &key)?;
     }
-    let mapped = segment(kind, &body, app.door.node.now().to_proto()).map_err(not_mapped)?;
-    record(app, &headers, tenant, mapped).await?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], json!({ "success": true }).to_string()).into_response())
+    let (identified, body) = identified_by(app, &mut headers, body, "writeKey").await?;
+    let mapped = app
+        .decoding
+        .run(body.len(), {
+            let now = app.door.node.now().to_proto();
+            move || segment(kind, &json_body(&body)?, now).map_err(not_mapped)
+        })
+        .await?;
+    let (status, answer) = record(app, identified, &headers, tenant, mapped).await?.to_segment();
+    Ok((status, [(header::CONTENT_TYPE, "application/json")], answer.to_string()).into_response())
 }
 
 async fn beacon(app: &App, request: Request<Body>) -> Result<Response, CallError> {
-    let (mut headers, tenant) = (request.headers().clone(), tenant(&request));
-    let mut body = json_body(&read_body(app, request).await?)?;
-    if let Some(Value::String(token)) = body.as_object_mut().and_then(|body| body.remove("token")) {
-        set_token(&mut headers, &token)?;
-    }
-    let method = app.methods.get(RECORD_EVENTS).ok_or_else(no_method)?;
-    if let Some(body) = body.as_object_mut().filter(|_| !tenant.is_empty()) {
-        body.entry("tenantId").or_insert(Value::String(tenant));
-    }
-    let message = crate::encoding::Encoding::Json.decode(method, body.to_string().as_bytes())?;
-    app.answer(method, &headers, Ok(message.into()), None).await?;
+    let tenant = tenant(&request);
+    let (parts, body) = request.into_parts();
+    let mut headers = parts.headers;
+    let (identified, body) = identified_by(app, &mut headers, body, "token").await?;
+    let method = app.methods.get(RECORD_EVENTS).ok_or_else(no_method)?.clone();
+    let (of_method, memory) = (method.clone(), app.decoding.memory.clone());
+    let read = move || {
+        let mut body = json_body(&body)?;
+        if let Some(body) = body.as_object_mut() {
+            body.remove("token");
+            if !tenant.is_empty() {
+                body.entry("tenantId").or_insert(Value::String(tenant));
+            }
+        }
+        crate::encoding::Encoding::Json.read(&of_method, body.to_string().into(), &memory)
+    };
+    let request = app.decoding.run(SENT_UNIDENTIFIED_MAX, read).await;
+    app.answer(&method, identified, &headers, request, None).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Bytes of a body that must be read before its sender is known: those of Segment's largest batch.
+const SENT_UNIDENTIFIED_MAX: usize = 512 << 10;
+
+/// Who sends, and the body. Where the headers do not say who it is, the body may: it is read within a small limit, and
+/// nothing is made of it but the text of one field, before the token in it is checked.
+async fn identified_by(
+    app: &App,
+    headers: &mut HeaderMap,
+    body: Body,
+    field: &'static str,
+) -> Result<(Identified, Bytes), CallError> {
+    let method = app.methods.get(RECORD_EVENTS).ok_or_else(no_method)?;
+    if headers.contains_key(header::AUTHORIZATION) {
+        let identified = app.identify(method, headers).await?;
+        return Ok((identified, app.bodies.read(headers, body).await?));
+    }
+    let body = app.bodies.of_at_most(SENT_UNIDENTIFIED_MAX).read(headers, body).await?;
+    let of_body = body.clone();
+    let found = app.decoding.run(body.len(), move || Ok(top_level_text(&of_body, field))).await?;
+    if let Some(token) = found {
+        set_token(headers, &token)?;
+    }
+    Ok((app.identify(method, headers).await?, body))
 }
 
 /// OTLP/HTTP, as <https://opentelemetry.io/docs/specs/otlp/#otlphttp> has it.
 async fn otlp(app: &App, request: Request<Body>) -> Response {
-    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let is_json = match content_type.map(|value| value.split(';').next().unwrap_or_default().trim()) {
-        Some("application/json") => true,
-        Some("application/x-protobuf") => false,
+    let is_json = match content_type(request.headers()).as_str() {
+        "application/json" => true,
+        "application/x-protobuf" => false,
         _ => {
             let message = "the content type must be application/x-protobuf or application/json";
             let error = CallError::new(codes::MALFORMED_REQUEST, message);
@@ -93,27 +139,34 @@ async fn otlp(app: &App, request: Request<Body>) -> Response {
         }
     };
     let answered = async {
-        let (headers, tenant) = (request.headers().clone(), tenant(&request));
-        let body = read_body(app, request).await?;
-        let mapped = if is_json { otlp_json(&json_body(&body)?) } else { otlp_protobuf(&body) };
-        let mapped = mapped.map_err(not_mapped)?;
-        // Records that are no events are none of ours, and no mistake.
-        let skipped = mapped.skipped.iter().filter(|skipped| skipped.why != Why::NotAnEvent).count();
-        let response = record(app, &headers, tenant, mapped).await?;
-        let is_mistake = |reason: Refusal| !matches!(reason, Refusal::Duplicate | Refusal::NoConsent);
-        let refused = response.refused.iter().filter(|refused| is_mistake(refused.reason())).count();
-        Ok::<_, CallError>(skipped + refused)
+        let tenant = tenant(&request);
+        let method = app.methods.get(RECORD_EVENTS).ok_or_else(no_method)?;
+        let identified = app.identify(method, request.headers()).await?;
+        let (parts, body) = request.into_parts();
+        let headers = parts.headers;
+        let body = app.bodies.read(&headers, body).await?;
+        let map = move || {
+            let mapped = if is_json { otlp_json(&json_body(&body)?) } else { otlp_protobuf(&body) };
+            mapped.map_err(not_mapped)
+        };
+        let mapped = app.decoding.run(app.bodies.bytes_max, map).await?;
+        record(app, identified, &headers, tenant, mapped).await
     };
     match answered.await {
-        Ok(rejected) if is_json => {
-            let partial = json!({ "rejectedLogRecords": rejected.to_string(), "errorMessage": REJECTED });
-            let answer = if rejected == 0 { json!({}) } else { json!({ "partialSuccess": partial }) };
+        Ok(recorded) if is_json => {
+            let answer = match recorded.rejected_records() {
+                Some((rejected, message)) => {
+                    // 64 bits are strings in the JSON of protobuf.
+                    json!({ "partialSuccess": { "rejectedLogRecords": rejected.to_string(), "errorMessage": message } })
+                }
+                None => json!({}),
+            };
             ([(header::CONTENT_TYPE, "application/json")], answer.to_string()).into_response()
         }
-        Ok(rejected) => {
-            let partial = (rejected > 0).then(|| PartialSuccess {
+        Ok(recorded) => {
+            let partial = recorded.rejected_records().map(|(rejected, message)| PartialSuccess {
                 rejected_log_records: i64::try_from(rejected).unwrap_or(i64::MAX),
-                error_message: REJECTED.to_owned(),
+                error_message: message,
             });
             let answer = ExportLogsServiceResponse { partial_success: partial }.encode_to_vec();
             ([(header::CONTENT_TYPE, "application/x-protobuf")], answer).into_response()
@@ -128,8 +181,6 @@ async fn otlp(app: &App, request: Request<Body>) -> Response {
         }
     }
 }
-
-const REJECTED: &str = "daybook analytics refused says why, by name";
 
 /// `opentelemetry.proto.collector.logs.v1.ExportLogsServiceResponse`.
 #[derive(Clone, PartialEq, Message)]
@@ -147,21 +198,45 @@ struct PartialSuccess {
     error_message: String,
 }
 
+/// Records what a source has mapped, and counts what it could not map.
 async fn record(
     app: &App,
+    identified: Identified,
     headers: &HeaderMap,
     tenant: String,
     mapped: Mapped,
-) -> Result<RecordEventsResponse, CallError> {
-    if mapped.events.is_empty() {
-        return Ok(RecordEventsResponse::default());
+) -> Result<Recorded, CallError> {
+    // A body without events is refused as well where its sender does not speak for the tenant.
+    identified.caller.tenant(&tenant, None)?;
+    if mapped.is_empty() {
+        return Ok(Recorded::default());
     }
     let method = app.methods.get(RECORD_EVENTS).ok_or_else(no_method)?;
-    let request = RecordEventsRequest { tenant_id: tenant, events: mapped.events, ..Default::default() };
-    let incoming = Incoming::decode(method, request.encode_to_vec().into());
-    let incoming = incoming.map_err(|error| CallError::new(codes::MALFORMED_REQUEST, error.to_string()));
-    let answer = app.answer(method, headers, incoming, None).await?;
-    RecordEventsResponse::decode(answer).map_err(|error| CallError::new(codes::INTERNAL_ERROR, error.to_string()))
+    let (count, skipped) = (mapped.len(), mapped.skipped.clone());
+    let left_out = mapped.left_out.values().fold(0u32, |sum, count| sum.saturating_add(*count));
+    let incoming = Incoming::of_source(method, tenant, sent(mapped), &app.decoding.memory);
+    let answer = app.answer(method, identified, headers, incoming, None).await?;
+    let response = RecordEventsResponse::decode(answer);
+    let response = response.map_err(|error| CallError::new(codes::INTERNAL_ERROR, error.to_string()))?;
+    Ok(Recorded::new(count, &skipped, response).without_properties(left_out))
+}
+
+/// What is minimised, and what is only counted.
+fn sent(mapped: Mapped) -> Sent {
+    let place = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
+    let places: Vec<u32> = mapped.places().map(place).collect();
+    let mut sent = Sent::default();
+    for skipped in mapped.skipped {
+        let reason = skipped.why.refusal();
+        if skipped.why.is_no_event() {
+            *sent.no_events.entry(reason).or_default() += 1;
+        } else {
+            sent.unmapped.push(Unmapped { index: place(skipped.index), reason, name: skipped.name });
+        }
+    }
+    sent.events = places.into_iter().zip(mapped.events).collect();
+    sent.left_out = mapped.left_out;
+    sent
 }
 
 fn json_body(body: &[u8]) -> Result<Value, CallError> {

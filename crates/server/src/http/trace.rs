@@ -32,14 +32,12 @@ fn is_traceparent(text: &str) -> bool {
         && parts[2].bytes().any(|byte| byte != b'0')
 }
 
-/// A span for a request, a child of the caller's.
+/// A span for a request, a child of the caller's. It holds nothing that a caller wrote: `path` is one of the methods'.
 pub(super) fn span(path: &str, headers: &HeaderMap) -> Span {
     let span = tracing::info_span!("request", "otel.name" = path, method = path, code = tracing::field::Empty);
     if let Some(context) = context(headers) {
-        let carrier = HashMap::from([
-            ("traceparent".to_owned(), context.traceparent),
-            ("tracestate".to_owned(), context.tracestate),
-        ]);
+        // Only the ids. What a caller writes into tracestate is kept with the command, and not sent on: it is any text.
+        let carrier = HashMap::from([("traceparent".to_owned(), context.traceparent)]);
         // Without an exporter there is nobody to hand the parent to.
         let _ = span.set_parent(TraceContextPropagator::new().extract(&carrier));
     }

@@ -4,7 +4,6 @@ use bytes::Bytes;
 use daybook_kernel::code::Status;
 use daybook_kernel::time::Timestamp;
 use daybook_log::InboxRecord;
-use http::header;
 
 use super::Shared;
 use super::record::{self, Place};
@@ -23,6 +22,11 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
+    /// None was made: something else has to be mended first.
+    pub(super) fn deferred(why: CallError) -> Self {
+        Self { reply: None, method: None, answered: Err(why) }
+    }
+
     /// Whether the same record must be tried again: nothing is wrong with it, and it has no decision yet.
     pub(super) fn is_for_later(&self) -> bool {
         let Err(error) = &self.answered else { return false };
@@ -35,7 +39,8 @@ impl Attempt {
             Status::ResourceExhausted => error.code != codes::REQUEST_TOO_LARGE.name,
             // A defect that this record brings out would come again and again.
             Status::Internal => error.code != codes::INTERNAL_ERROR.name,
-            _ => false,
+            // The settings of the log's topics, or of the record's own.
+            _ => error.code == daybook_log::codes::TOPIC_SETTINGS_WRONG.name,
         }
     }
 }
@@ -54,25 +59,32 @@ impl Shared {
         reply: &mut Option<ReplyTo>,
         named: &mut Option<String>,
     ) -> Result<Bytes, CallError> {
+        record::check_envelope(record)?;
         let headers = record::door_headers(record)?;
-        let put_at =
-            Timestamp::from_micros(i64::try_from(record.timestamp_ms.saturating_mul(1_000)).unwrap_or(i64::MAX));
-        let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        // Who cannot say who they are is told nothing, and has nothing looked at.
-        self.app.authenticator.check_as_of(authorization, Some(put_at)).await?;
+        let put_at = put_at(record);
+        // A sender who is not identified is told nothing, and has nothing looked at.
+        let identified = self.app.identify_as_of(&headers, put_at).await?;
         let encoding = record::encoding(record);
-        *reply = self.reply_to(record, encoding.as_ref().copied().unwrap_or(Encoding::Json)).await?;
+        *reply = self
+            .reply_to(place, record, identified.caller(), encoding.as_ref().copied().unwrap_or(Encoding::Json))
+            .await?;
         let encoding = encoding?;
         let method = record::method(&self.app.methods, record)?;
         *named = Some(method.path.clone());
-        if record.value.len() > self.app.request_bytes_max {
-            return Err(CallError::too_large(self.app.request_bytes_max));
+        let value = record::value(record, encoding)?;
+        if value.len() > self.app.bodies.bytes_max {
+            return Err(CallError::too_large(self.app.bodies.bytes_max));
         }
-        let mut request = encoding.decode(method, &record.value)?;
+        let mut request = encoding.decode(method, value)?;
         record::identify(&mut request, record, place)?;
-        let response = self.app.answer_as_of(method, &headers, Some(put_at), Ok(request.into()), None).await?;
+        let response = self.app.answer(method, identified, &headers, Ok(request.into()), None).await?;
         encoding.encode(method, response).map(Bytes::from)
     }
+}
+
+/// When a record was put on its topic.
+pub(super) fn put_at(record: &InboxRecord) -> Timestamp {
+    Timestamp::from_micros(i64::try_from(record.put_at.millis().saturating_mul(1_000)).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]
@@ -96,6 +108,7 @@ mod tests {
             daybook_privacy::codes::KEY_RING_UNAVAILABLE,
             codes::DISK_NEARLY_FULL,
             codes::TOKEN_KEYS_UNAVAILABLE,
+            daybook_log::codes::TOPIC_SETTINGS_WRONG,
         ];
         for code in later {
             assert!(is_for_later(error(code)), "{code}");

@@ -12,6 +12,8 @@
 //! | `attempt` | one record at the door: who asks, then the request; and whether trying again makes sense |
 //! | `work` | a partition of an inbox topic, in order, until it is taken away |
 //! | `reply` | the answer, on the topic that the record names |
+//! | `reply_topics` | which topics answers may go to |
+//! | `status` | how far this node has come, and what stands still |
 //! | [`rejected`] | the list of what was not carried out, with reason and place |
 //!
 //! **Decided once.** The id of a command follows from the topic, the partition and the offset of its record, and from the
@@ -24,18 +26,23 @@ mod attempt;
 pub mod record;
 pub mod rejected;
 mod reply;
+mod reply_topics;
+mod status;
 mod work;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use daybook_log::{BesideTopics, Inbox, InboxLeaving, InboxTopics, KafkaOptions, LogError};
+use daybook_log::{BesideTopics, Inbox, InboxLeaving, InboxSettings, InboxTopics, KafkaOptions, LogError};
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::http::App;
+
+pub(crate) use reply_topics::ReplyTopics;
+pub(crate) use status::InboxStatus;
 
 /// The longest that an inbox topic may keep records: content lies there as it was sent, not sealed.
 pub(crate) const RETENTION_MAX: Duration = Duration::from_secs(7 * 86_400);
@@ -45,7 +52,8 @@ struct Shared {
     app: Arc<App>,
     topics: BesideTopics,
     rejected: String,
-    reply_prefix: String,
+    reply_topics: ReplyTopics,
+    status: Arc<InboxStatus>,
     /// Topics of replies that were there when it was last asked.
     known_topics: Mutex<BTreeMap<String, Instant>>,
 }
@@ -55,7 +63,8 @@ pub(crate) struct OpenInbox {
     inbox: Inbox,
     topics: BesideTopics,
     rejected: String,
-    reply_prefix: String,
+    reply_topics: ReplyTopics,
+    stalled_after: Duration,
 }
 
 /// An inbox that is read.
@@ -73,23 +82,40 @@ impl OpenInbox {
         let topics = BesideTopics::connect(options.clone(), false)?;
         let rejected = rejected::topic(&options.name);
         topics.check(&rejected, 1, Some(rejected::RETENTION)).await?;
-        let names = config.inbox.topics.clone();
-        let (retention, retention_max) = (config.inbox.retention_seconds, RETENTION_MAX);
-        let inbox = Inbox::open(options, &InboxTopics { names, retention, retention_max }).await?;
-        Ok(Some(Self { inbox, topics, rejected, reply_prefix: config.inbox.reply_topic_prefix.clone() }))
+        let inbox = Inbox::open(options, &topics_of(config)).await?;
+        // The configuration was checked.
+        let reply_topics = ReplyTopics::parse(&config.inbox.reply_topic_prefix, &config.inbox.topics);
+        let reply_topics = reply_topics.unwrap_or_default();
+        Ok(Some(Self { inbox, topics, rejected, reply_topics, stalled_after: config.inbox.stalled_seconds }))
+    }
+
+    /// How its topics must be set up, and the name of the list of what was not carried out.
+    pub(crate) fn settings(&self) -> (InboxSettings, String) {
+        (self.inbox.settings(), self.rejected.clone())
     }
 
     /// Reads it from now on.
-    pub(crate) fn serve(mut self, app: Arc<App>) -> ServedInbox {
+    pub(crate) fn serve(mut self, app: Arc<App>, status: Arc<InboxStatus>) -> ServedInbox {
         let leaving = self.inbox.leaving();
+        status.stalled_after(self.stalled_after);
         let shared = Arc::new(Shared {
             app,
             topics: self.topics,
             rejected: self.rejected,
-            reply_prefix: self.reply_prefix,
+            reply_topics: self.reply_topics,
+            status,
             known_topics: Mutex::default(),
         });
         ServedInbox { leaving, serving: tokio::spawn(serve(self.inbox, shared)) }
+    }
+}
+
+/// The inbox topics of a configuration, and how they must be set up.
+pub fn topics_of(config: &Config) -> InboxTopics {
+    InboxTopics {
+        names: config.inbox.topics.clone(),
+        retention: config.inbox.retention_seconds,
+        retention_max: RETENTION_MAX,
     }
 }
 
@@ -107,9 +133,9 @@ impl ServedInbox {
 
 /// One task for each partition that this node is given.
 async fn serve(mut inbox: Inbox, shared: Arc<Shared>) {
-    const LAG_EVERY: Duration = Duration::from_secs(2);
+    const LOOK_EVERY: Duration = Duration::from_secs(2);
     let mut tasks = tokio::task::JoinSet::new();
-    let mut lag = tokio::time::interval(LAG_EVERY);
+    let mut look = tokio::time::interval(LOOK_EVERY);
     loop {
         tokio::select! {
             partition = inbox.next() => match partition {
@@ -119,10 +145,7 @@ async fn serve(mut inbox: Inbox, shared: Arc<Shared>) {
                 None => break,
             },
             Some(_) = tasks.join_next() => {}
-            _ = lag.tick() => for one in inbox.lag() {
-                metrics::gauge!("daybook_inbox_lag", "topic" => one.topic, "partition" => one.partition.to_string())
-                    .set(one.records as f64);
-            }
+            _ = look.tick() => shared.status.look(&inbox),
         }
     }
     while tasks.join_next().await.is_some() {}

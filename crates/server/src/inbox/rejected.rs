@@ -26,7 +26,10 @@ pub struct Rejected {
     pub partition: u32,
     /// The place there.
     pub offset: u64,
-    /// When the broker took the record (RFC 3339).
+    /// The place of the last one, where several records in a row cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_offset: Option<u64>,
+    /// When the broker took the record (RFC 3339); empty where it cannot be read.
     pub put_at: String,
     /// When it was refused (RFC 3339).
     pub rejected_at: String,
@@ -68,6 +71,7 @@ impl Rejected {
             topic: place.topic.clone(),
             partition: place.partition,
             offset: place.offset.0,
+            last_offset: None,
             put_at,
             rejected_at,
             code: error.code.clone(),

@@ -7,6 +7,7 @@ use daybook_log::{InboxRecord, LogError};
 
 use super::Shared;
 use super::record::{self, Place};
+use crate::auth::Caller;
 use crate::encoding::Encoding;
 use crate::error::{CallError, codes};
 use crate::http::error_body;
@@ -15,16 +16,19 @@ use crate::http::error_body;
 #[derive(Debug, Clone)]
 pub(super) struct ReplyTo {
     pub(super) topic: String,
-    correlation_id: String,
+    correlation_id: Option<Bytes>,
     encoding: Encoding,
 }
 
 impl Shared {
     /// Where the record wants to be answered, if it does. Only on topics that the configuration allows and that exist:
-    /// an answer that cannot be written must not hold up those behind it.
+    /// an answer that cannot be written must not hold up those behind it. And only on topics of a tenant that the caller
+    /// speaks for: nobody puts answers where another tenant's programs read their own.
     pub(super) async fn reply_to(
         &self,
+        place: &Place,
         record: &InboxRecord,
+        caller: &Caller,
         encoding: Encoding,
     ) -> Result<Option<ReplyTo>, CallError> {
         let topic = record::text(record, "daybook-reply-topic")?;
@@ -37,14 +41,15 @@ impl Shared {
                 format!("answers cannot go to topic {shown}: {why}; nothing was recorded; name another topic");
             Err(CallError::new(codes::REPLY_TOPIC_REFUSED, message))
         };
-        if self.reply_prefix.is_empty() || !topic.starts_with(&self.reply_prefix) {
-            return refused("its name must begin with inbox.reply_topic_prefix of the node's configuration");
+        if !self.reply_topics.allows(&topic, &place.topic, caller.tenants()) {
+            return refused("its name must begin as inbox.reply_topic_prefix of the node's configuration says");
         }
         let unavailable = |error: LogError| CallError::new(error.code(), error.to_string());
         if !self.reply_topic_exists(&topic).await.map_err(unavailable)? {
             return refused("it does not exist");
         }
-        let correlation_id = record::text(record, "daybook-correlation-id")?;
+        // It comes back as it is: nobody here reads it.
+        let correlation_id = record::bytes(record, "daybook-correlation-id").filter(|id| !id.is_empty()).cloned();
         Ok(Some(ReplyTo { topic, correlation_id, encoding }))
     }
 
@@ -90,8 +95,8 @@ impl Shared {
             ("daybook-inbox-partition", partition.as_bytes()),
             ("daybook-inbox-offset", offset.as_bytes()),
         ];
-        if !to.correlation_id.is_empty() {
-            headers.push(("daybook-correlation-id", to.correlation_id.as_bytes()));
+        if let Some(correlation_id) = &to.correlation_id {
+            headers.push(("daybook-correlation-id", correlation_id));
         }
         self.topics.append(&to.topic, None, key.map(|key| &key[..]), &headers, &value).await.map(|_| ())
     }

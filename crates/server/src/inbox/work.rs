@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use daybook_kernel::id::Offset;
 use daybook_kernel::time::Timestamp;
-use daybook_log::{InboxPartition, InboxRecord, LogError};
+use daybook_log::{InboxEntry, InboxPartition, InboxRecord, LogError};
 use futures_util::future::select;
 
 use super::Shared;
-use super::attempt::Attempt;
+use super::attempt::{Attempt, put_at};
 use super::record::Place;
 use super::rejected::Rejected;
 use super::reply::ReplyTo;
-use crate::error::CallError;
+use crate::error::{CallError, codes};
 
 /// Waits between two attempts: the first, and the longest.
 const RETRY_FIRST: Duration = Duration::from_millis(50);
@@ -25,17 +25,22 @@ pub(super) async fn work(mut partition: InboxPartition, shared: Arc<Shared>) {
     let (topic, number) = (partition.topic.clone(), partition.partition);
     tracing::info!(topic, partition = number, "reading an inbox topic");
     let taken_away = std::pin::pin!(partition.taken_away());
+    let _read = shared.status.read_here(&topic, number);
     let working = std::pin::pin!(async {
-        let mut expected: Option<Offset> = None;
-        while let Some(record) = partition.next().await {
-            if expected.is_some_and(|expected| record.offset > expected) {
-                // Not an error by itself: transactions of producers leave gaps as well.
-                tracing::debug!(topic, partition = number, offset = record.offset.0, "offsets of the inbox have a gap");
+        while let Some(entry) = partition.next().await {
+            let next = entry.next();
+            match entry {
+                InboxEntry::Record(record) => {
+                    let place = Place { topic: topic.clone(), partition: number, offset: record.offset };
+                    shared.deal_with(&place, &record).await;
+                }
+                InboxEntry::Unreadable { first, next, why } => {
+                    let place = Place { topic: topic.clone(), partition: number, offset: first };
+                    shared.pass_over(&place, next, &why).await;
+                }
             }
-            let place = Place { topic: topic.clone(), partition: number, offset: record.offset };
-            shared.deal_with(&place, &record).await;
-            partition.commit(record.offset);
-            expected = Some(record.offset.next());
+            partition.commit(next);
+            shared.status.moved(&topic, number);
         }
     });
     select(taken_away, working).await;
@@ -64,14 +69,41 @@ impl Shared {
             .increment(1);
     }
 
+    /// Records that cannot be read hold up nobody: they are put on the list, and those behind them are dealt with.
+    async fn pass_over(&self, place: &Place, next: Offset, why: &str) {
+        let last = next.0.saturating_sub(1).max(place.offset.0);
+        let which = match last - place.offset.0 {
+            0 => "the record cannot be read".to_owned(),
+            more => format!("{} records, up to offset {last}, cannot be read", more + 1),
+        };
+        let error = CallError::new(
+            codes::INBOX_RECORD_UNREADABLE,
+            format!(
+                "{which}: {why}; nothing was recorded; put it on the topic again, compressed otherwise or in smaller batches"
+            ),
+        );
+        tracing::warn!(?place, last, why, "records of an inbox topic cannot be read; they are passed over and listed");
+        let times = (String::new(), time(self.app.door.node.now()));
+        let mut rejected = Rejected::new(place, times, None, &error);
+        rejected.last_offset = (last > place.offset.0).then_some(last);
+        self.list(place, &rejected).await;
+        metrics::counter!("daybook_inbox_records_total", "topic" => place.topic.clone(), "outcome" => "unreadable")
+            .increment(last - place.offset.0 + 1);
+    }
+
     /// Tries a record until there is an answer that stands.
     async fn until_answered(&self, place: &Place, record: &InboxRecord) -> Attempt {
         let mut wait = RETRY_FIRST;
         loop {
-            let attempt = self.attempt(place, record).await;
+            let attempt = match self.app.door.wrong_settings.of_inbox(&place.topic) {
+                None => self.attempt(place, record).await,
+                Some(wrong) => Attempt::deferred(CallError::new(wrong.code(), wrong.to_string())),
+            };
             match &attempt.answered {
                 Err(error) if attempt.is_for_later() => {
-                    tracing::warn!(?place, code = error.code, error.message, "a record of the inbox has to wait");
+                    self.status.waits(&place.topic, place.partition, &format!("{}: {}", error.code, error.message));
+                    // Not the message, which may quote the record: the list has it.
+                    tracing::warn!(?place, code = error.code, "a record of the inbox has to wait");
                     let (topic, code) = (place.topic.clone(), error.code.clone());
                     metrics::counter!("daybook_inbox_retries_total", "topic" => topic, "code" => code).increment(1);
                     tokio::time::sleep(wait.max(error.retry_after.unwrap_or_default().min(RETRY_LONGEST))).await;
@@ -101,6 +133,8 @@ impl Shared {
             if !error.is_transient() || refused >= REFUSED_MAX {
                 return Err(error);
             }
+            let why = format!("{}: the answer cannot be written: {error}", error.code());
+            self.status.waits(&place.topic, place.partition, &why);
             tracing::warn!(?place, %error, "a reply could not be written; it is tried again");
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(RETRY_LONGEST);
@@ -109,15 +143,21 @@ impl Shared {
 
     /// Puts a record on the list of those that were not carried out.
     async fn note(&self, place: &Place, record: &InboxRecord, attempt: &Attempt, error: &CallError) {
-        let put_at = i64::try_from(record.timestamp_ms.saturating_mul(1_000)).unwrap_or(i64::MAX);
-        let times = (time(Timestamp::from_micros(put_at)), time(self.app.door.node.now()));
+        let times = (time(put_at(record)), time(self.app.door.node.now()));
         let rejected = Rejected::new(place, times, attempt.method.clone(), error);
-        tracing::info!(?place, code = rejected.code, rejected.message, "a record of the inbox was not carried out");
-        let value = serde_json::to_vec(&rejected).unwrap_or_default();
+        // Not the message, which may quote the record: the list has it.
+        tracing::info!(?place, code = rejected.code, "a record of the inbox was not carried out");
+        self.list(place, &rejected).await;
+    }
+
+    async fn list(&self, place: &Place, rejected: &Rejected) {
+        let value = serde_json::to_vec(rejected).unwrap_or_default();
         let key = format!("{}/{}/{}", place.topic, place.partition, place.offset.0);
         let mut wait = RETRY_FIRST;
         // Without its line on the list it would be lost without a trace: it waits for the list.
         while let Err(error) = self.topics.append(&self.rejected, Some(0), Some(key.as_bytes()), &[], &value).await {
+            let why = format!("{}: it cannot be put on the list of rejected records: {error}", error.code());
+            self.status.waits(&place.topic, place.partition, &why);
             tracing::warn!(?place, %error, "a rejected record could not be put on the list; it is tried again");
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(RETRY_LONGEST);

@@ -23,6 +23,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::config::{Config, ConfigError};
 use crate::serve::StartError;
+use crate::settings_watch::WrongSettings;
 
 /// The outbox of a node, checked.
 pub(crate) struct Outbox {
@@ -31,7 +32,7 @@ pub(crate) struct Outbox {
 }
 
 /// The topic of a domain.
-fn topic(log: &str, domain: &str) -> String {
+pub fn topic(log: &str, domain: &str) -> String {
     format!("{log}.outbox.{domain}")
 }
 
@@ -59,14 +60,25 @@ impl Outbox {
         Ok(Some(Self { topics: Arc::new(topics), domains }))
     }
 
+    /// The topics.
+    pub(crate) fn topics(&self, log: &str) -> Vec<String> {
+        self.domains.iter().map(|domain| topic(log, domain)).collect()
+    }
+
     /// Publishes until the task is dropped.
-    pub(crate) fn publish(self, node: &Arc<Node>, log: &Arc<dyn Log>) -> JoinHandle<()> {
+    pub(crate) fn publish(
+        self,
+        node: &Arc<Node>,
+        log: &Arc<dyn Log>,
+        wrong_settings: &WrongSettings,
+    ) -> JoinHandle<()> {
         let mut publishing = JoinSet::new();
         for domain in self.domains {
             for partition in node.partitions() {
                 let publisher = publish::Publisher {
                     topics: Arc::clone(&self.topics),
                     log: Arc::clone(log),
+                    wrong_settings: wrong_settings.clone(),
                     partition: Arc::clone(partition),
                     topic: topic(log.name(), &domain),
                     domain: domain.clone(),

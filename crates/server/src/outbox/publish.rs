@@ -13,6 +13,7 @@ use daybook_runtime::{Partition, PartitionState};
 use prost::Message;
 
 use super::event::{Published, Source, published, source};
+use crate::settings_watch::WrongSettings;
 
 /// Records that may wait for the brokers at once.
 const IN_FLIGHT_MAX: usize = 500;
@@ -23,6 +24,7 @@ const RETRY_LONGEST: Duration = Duration::from_secs(10);
 pub(super) struct Publisher {
     pub(super) topics: Arc<BesideTopics>,
     pub(super) log: Arc<dyn Log>,
+    pub(super) wrong_settings: WrongSettings,
     pub(super) partition: Arc<Partition>,
     pub(super) topic: String,
     pub(super) domain: String,
@@ -71,7 +73,11 @@ impl Publisher {
         let mut reader = self.log.reader(Topic::Decisions, self.partition.id(), head.next_record)?;
         loop {
             let mut in_flight = VecDeque::new();
-            for record in reader.next().await? {
+            let records = reader.next().await?;
+            if let Some(wrong) = self.wrong_settings.of_outbox(&self.topic) {
+                return Err(wrong);
+            }
+            for record in records {
                 // What does not count was written by a node that had been replaced.
                 let Ok(counted) = head.offer(record.offset, record.bytes) else { continue };
                 let next_command = head.next_command;

@@ -70,8 +70,8 @@ impl OwnUsage {
         let entry = door.registry.get(domain)?;
         let note = Note {
             tenant: door.tenant_of(entry, call, named_tenant).ok()?,
-            actor: call.caller.actor.id.clone(),
-            by_program: call.caller.actor.kind() == Kind::Service,
+            actor: call.caller.id().to_owned(),
+            by_program: call.caller.kind() == Kind::Service,
             is_query: query.is_some(),
             domain,
             method: match (&method.handler, query) {

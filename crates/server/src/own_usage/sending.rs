@@ -159,14 +159,14 @@ async fn ask<R: Message + Default>(
     let missing = || CallError::new(codes::METHOD_UNKNOWN, "events of product use are not part of this release");
     let defect = |error: prost::DecodeError| CallError::new(codes::INTERNAL_ERROR, error.to_string());
     let method = app.methods.get(&format!("{SERVICE}/{method}")).ok_or_else(missing)?;
-    let incoming = Incoming::decode(method, request.encode_to_vec().into()).map_err(defect)?;
+    let incoming = Incoming::decode(method, request.encode_to_vec().into(), &app.decoding.memory)?;
     let actor = Actor {
         kind: Kind::Service.into(),
         id: format!("daybook:{}", app.door.node.id()),
         roles: vec!["service".to_owned()],
         tenant_ids: vec![tenant.as_str().to_owned()],
     };
-    let call = Call { caller: Caller { actor }, trace: None };
+    let call = Call { caller: Caller::passed_on(&actor), trace: None };
     let answered = tokio::time::timeout(ANSWER_WAIT_MAX, app.door.call_unnoted(method, &call, incoming)).await;
     let too_late = |_| CallError::new(daybook_runtime::codes::OUTCOME_UNKNOWN, "the door did not answer in time");
     let answer: Bytes = answered.map_err(too_late)??;
@@ -253,12 +253,13 @@ mod tests {
         }
         assert!(events.len() > 200);
         let minimiser = Minimiser::new(&shipped()).unwrap();
+        let sent = events.clone().into();
         let ring = EpochKeys::new(Arc::new(MemoryKeyRing::new()));
         let mut keys = BTreeMap::new();
-        for epoch in minimiser.epochs(&events, now) {
+        for epoch in minimiser.epochs(&sent, now) {
             keys.insert(epoch, ring.get(&TenantId::parse("demo").unwrap(), epoch).await.unwrap());
         }
-        let batch = minimiser.minimise(&events, now, &keys);
+        let batch = minimiser.minimise(&sent, now, &keys);
         assert_eq!(batch.refused, []);
         assert_eq!(batch.name.len(), events.len());
     }

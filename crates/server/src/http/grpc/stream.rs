@@ -11,22 +11,28 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream::FuturesOrdered;
 use futures_util::{Stream, StreamExt};
-use http::{HeaderMap, Request, header};
+use http::{HeaderMap, Request};
 use tonic::{Status, Streaming};
 use tower::service_fn;
 
-use super::{answer, refused_by_library, server, timeout, with_a_code};
+use super::{answer, guarded, refused_by_library, server, timeout, with_a_code};
 use crate::door::{StreamMethod, Summary};
 use crate::error::CallError;
 use crate::http::App;
+use crate::http::body::Time;
 
 /// Requests of a stream that are under way at once.
 const UNDER_WAY_MAX: usize = 8;
 
 pub(super) async fn serve(app: Arc<App>, method: StreamMethod, request: Request<Body>) -> Response {
-    let max = app.request_bytes_max;
+    // Again for each request; but those of a caller who may not come in are not read.
+    if let Err(error) = app.identify(&method.command, request.headers()).await {
+        return error.to_grpc().into_http();
+    }
+    let max = app.bodies.bytes_max;
     let deadline = timeout(request.headers()).and_then(|timeout| Instant::now().checked_add(timeout));
     let (headers, method) = (request.headers().clone(), Arc::new(method));
+    let request = guarded(&app, request, Time::EachPart);
     let service = service_fn(move |requests: tonic::Request<Streaming<Bytes>>| {
         let (app, method, headers) = (Arc::clone(&app), Arc::clone(&method), headers.clone());
         async move {
@@ -45,14 +51,12 @@ async fn carry_out(
     requests: Streaming<Bytes>,
     deadline: Option<Instant>,
 ) -> Result<Bytes, CallError> {
-    // Again for each request; but who may not come in need not be read.
-    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    app.authenticator.check(authorization).await?;
-    let one = |request: Bytes| {
+    let one = async |request: Bytes| {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        answer(app, &method.command, headers, request, left)
+        let identified = app.identify(&method.command, headers).await?;
+        answer(app, &method.command, identified, headers, request, left).await
     };
-    let refused = |status: Status| refused_by_library(&status, app.request_bytes_max);
+    let refused = |status: Status| refused_by_library(&status, app.bodies.bytes_max);
     in_order(requests.map(|request| request.map_err(refused)), one, Summary::new(method)).await
 }
 
