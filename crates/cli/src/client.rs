@@ -1,6 +1,7 @@
 //! One method call on a node, by gRPC.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ pub(crate) struct Client {
     server: String,
     channel: Channel,
     token: MetadataValue<Ascii>,
+    /// The data folder whose key the token was made with, if it was made here.
+    minted_in: Option<PathBuf>,
 }
 
 /// Certificates that a connection needs.
@@ -56,7 +59,13 @@ impl Client {
             }
             endpoint = endpoint.tls_config(config).map_err(wrong)?;
         }
-        Ok(Self { server: server.to_owned(), channel: endpoint.connect_lazy(), token: bearer(token)? })
+        let channel = endpoint.connect_lazy();
+        Ok(Self { server: server.to_owned(), channel, token: bearer(token)?, minted_in: None })
+    }
+
+    /// The same with a token that was made with the key of a development node.
+    pub(crate) fn minted_in(self, data_dir: Option<PathBuf>) -> Self {
+        Self { minted_in: data_dir, ..self }
     }
 
     /// Asks something that changes nothing.
@@ -122,7 +131,18 @@ impl Client {
             return Failure::new(format!("the node at {} cannot be reached: {why}", self.server))
                 .hint("start one with `daybook serve --dev`, or name another with --server");
         }
-        status.into()
+        let failure = Failure::from(status);
+        match &self.minted_in {
+            Some(folder) if failure.code() == Some(daybook_server::error::codes::TOKEN_INVALID.name) => {
+                failure.hint(format!(
+                    "the token was made with the key in {}, and the node at {} knows another: name its own folder with \
+                     --data-dir, or give a token",
+                    folder.display(),
+                    self.server
+                ))
+            }
+            _ => failure,
+        }
     }
 }
 

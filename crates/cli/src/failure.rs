@@ -69,7 +69,9 @@ impl From<tonic::Status> for Failure {
         let mut failure = Self::new(status.message());
         failure.code = details.error_info().map(|info| info.reason.clone());
         if let Some(request) = details.bad_request() {
-            for violation in &request.field_violations {
+            // What the message says already is no hint.
+            let is_new = |description: &str| !status.message().contains(description);
+            for violation in request.field_violations.iter().filter(|violation| is_new(&violation.description)) {
                 failure = failure.hint(format!("{}: {}", violation.field, violation.description));
             }
         }

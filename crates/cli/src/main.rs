@@ -20,19 +20,27 @@ mod failure;
 mod offline;
 mod output;
 mod pages;
+mod period;
 mod session;
 mod units;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
+use daybook_server::file_access::FileAccess;
 
 use args::Arguments;
+
+/// How long is waited, when all is done, for threads that still run.
+const AFTER_THE_END: Duration = Duration::from_secs(5);
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
+    // What the program writes (logs, stores, keys, exports, checkpoints, copies) is for its user alone.
+    FileAccess::Owner.keep_for_process();
     let arguments = Arguments::parse();
     let json = arguments.global.json;
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -42,7 +50,10 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(commands::run(arguments)) {
+    let outcome = runtime.block_on(commands::run(arguments));
+    // A thread that does not come back (a command that is decided without end, a disk that hangs) does not hold up the end.
+    runtime.shutdown_timeout(AFTER_THE_END);
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.print(json);

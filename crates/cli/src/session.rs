@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 use std::time::Duration;
+use std::{fs, io};
 
 use daybook_server::FIRST_TENANT;
 use daybook_server::auth::development::{DevelopmentKey, TokenRequest};
 use daybook_server::config::Config;
+use daybook_server::running;
 use prost::{Message, Name};
 
 use crate::args::Global;
@@ -37,10 +39,30 @@ impl Global {
         Ok(config)
     }
 
-    /// The address of the node.
-    pub(crate) fn server(&self, config: &Config) -> String {
+    /// The address of the node: the one named; else that of the node which runs on the data folder; else, unless a
+    /// folder was named, where the configuration says that it listens.
+    pub(crate) fn server(&self, config: &Config) -> Outcome<String> {
+        if let Some(server) = &self.server {
+            return Ok(server.clone());
+        }
+        let folder = config.node.data_dir.display();
+        let hint = "or name a node with --server";
+        match running::find(&config.node.data_dir) {
+            Ok(Some(node)) => return Ok(node.url),
+            Ok(None) if self.data_dir.is_some() => {
+                return Err(Failure::new(format!("no node runs on the data folder {folder}; nothing was asked"))
+                    .hint(format!("start one: daybook serve --data-dir {folder}"))
+                    .hint(hint));
+            }
+            Err(error) if self.data_dir.is_some() => {
+                let message = format!("which node runs on the data folder {folder} cannot be read: {error}");
+                return Err(Failure::new(message).hint("run this as the user of the node").hint(hint));
+            }
+            // The node may be elsewhere.
+            Ok(None) | Err(_) => {}
+        }
         let scheme = if config.tls.certificate.is_some() { "https" } else { "http" };
-        self.server.clone().unwrap_or_else(|| format!("{scheme}://{}", config.listen.address))
+        Ok(format!("{scheme}://{}", config.listen.address))
     }
 
     /// The tenant that is meant: the one named, or that of a development node.
@@ -48,18 +70,30 @@ impl Global {
         self.tenant.clone().unwrap_or_else(|| FIRST_TENANT.to_owned())
     }
 
-    /// The token: the one given, or one that is minted with the key of a development node.
-    pub(crate) fn token(&self, config: &Config, who: &Who) -> Outcome<String> {
-        if let Some(token) = &self.token {
-            return Ok(token.clone());
+    /// The token that is given: on the command line, in a file, or in the environment.
+    fn given_token(&self) -> Outcome<Option<String>> {
+        let text = match (&self.token, &self.token_file) {
+            (Some(token), _) => token.clone(),
+            (None, Some(file)) if file.as_os_str() == "-" => io::read_to_string(io::stdin())?,
+            (None, Some(file)) => fs::read_to_string(file)
+                .map_err(|error| Failure::new(format!("the token file {} cannot be read: {error}", file.display())))?,
+            (None, None) => match std::env::var("DAYBOOK_TOKEN") {
+                Ok(token) => token,
+                Err(_) => return Ok(None),
+            },
+        };
+        let token = text.trim();
+        if token.is_empty() {
+            return Err(Failure::new("the token is empty; nothing was asked")
+                .hint("see what --token-file or DAYBOOK_TOKEN holds"));
         }
-        self.mint(config, who)
+        Ok(Some(token.to_owned()))
     }
 
     /// A token that is minted with the key of a development node.
     pub(crate) fn mint(&self, config: &Config, who: &Who) -> Outcome<String> {
         let key = DevelopmentKey::open(&config.node.data_dir).map_err(|error| {
-            Failure::new(format!("no token: {error}")).hint("give one with --token or DAYBOOK_TOKEN").hint(
+            Failure::new(format!("no token: {error}")).hint("give one with --token-file or DAYBOOK_TOKEN").hint(
                 "on the machine of a development node, name its data folder with --data-dir, and tokens are made here",
             )
         })?;
@@ -99,10 +133,13 @@ impl Global {
         let config = self.config()?;
         let mut who = self.who();
         who.tenants.extend(tenants.iter().cloned());
-        let token = self.token(&config, &who)?;
+        let server = self.server(&config)?;
+        let given = self.given_token()?;
+        let minted_in = given.is_none().then(|| config.node.data_dir.clone());
+        let token = given.map_or_else(|| self.mint(&config, &who), Ok)?;
         let identity = self.client_cert.clone().zip(self.client_key.clone());
         let tls = ClientTls { ca: self.ca.clone(), identity };
-        let client = Client::new(&self.server(&config), &token, &tls)?;
+        let client = Client::new(&server, &token, &tls)?.minted_in(minted_in);
         Ok(Session { tenant: self.tenant(), client, json: self.json })
     }
 }

@@ -1,66 +1,44 @@
-//! Times and durations as people write them.
+//! Points in time, filters and hashes as people write them.
 
 use std::time::Duration;
 
 use daybook_kernel::hash::Hash;
 use daybook_proto::product_analytics::v1::PropertyFilter;
+use daybook_time_zone::Zone;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
-use jiff::tz::TimeZone;
-
-/// A duration: a number and a unit (s, m, h, d, w, y), or several; "0" is none. A year has 365 days.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    if text == "0" {
-        return Ok(Duration::ZERO);
-    }
-    let wrong = || format!("{text:?} is not a duration; write for example 30d, 7y, 36h or 1d12h");
-    let mut total = Duration::ZERO;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let (number, after) = rest.split_at_checked(digits).ok_or_else(wrong)?;
-        let number: u64 = number.parse().map_err(|_| wrong())?;
-        let unit = after.chars().next().ok_or_else(wrong)?;
-        let seconds = match unit {
-            's' => 1,
-            'm' => 60,
-            'h' => 3_600,
-            'd' => 86_400,
-            'w' => 7 * 86_400,
-            'y' => 365 * 86_400,
-            _ => return Err(wrong()),
-        };
-        let part = number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)?;
-        total = total.checked_add(part).ok_or_else(wrong)?;
-        rest = &after[unit.len_utf8()..];
-    }
-    if text.is_empty() { Err(wrong()) } else { Ok(total) }
-}
+use jiff::tz::{Offset, TimeZone};
 
 /// A point in time: 2026-03-01T12:00:00Z, or 2026-03-01 for its first instant in UTC.
 pub(crate) fn time(text: &str) -> Result<prost_types::Timestamp, String> {
     time_in(text, "")
 }
 
-/// A time zone by its IANA name; empty is UTC.
-fn zone(name: &str) -> Result<TimeZone, String> {
-    if name.is_empty() {
-        return Ok(TimeZone::UTC);
-    }
-    TimeZone::get(name).map_err(|error| format!("{name:?} is no time zone: {error}"))
+/// The text of a point in time whose zone is another argument: whether it is one at all is said before anybody is asked.
+pub(crate) fn time_text(text: &str) -> Result<String, String> {
+    time(text).map(|_| text.to_owned())
+}
+
+/// A time zone by its name, in any case; empty is UTC. What is returned is the name as a node knows it.
+pub(crate) fn zone_name(name: &str) -> Result<String, String> {
+    let zone = Zone::parse(name).map_err(|error| error.to_string())?;
+    Ok(if name.is_empty() { String::new() } else { zone.name().to_owned() })
 }
 
 /// The same with days of a time zone.
 pub(crate) fn time_in(text: &str, zone_name: &str) -> Result<prost_types::Timestamp, String> {
-    let zone = zone(zone_name)?;
+    let zone = Zone::parse(zone_name).map_err(|error| error.to_string())?;
     let wrong = || format!("{text:?} is not a time; write for example 2026-03-01 or 2026-03-01T12:00:00Z");
     let time = match text.parse::<Timestamp>() {
         Ok(time) => time,
         Err(_) => {
             let civil =
                 text.parse::<DateTime>().ok().or_else(|| text.parse::<Date>().ok().map(|date| date.at(0, 0, 0, 0)));
-            let zoned = civil.ok_or_else(wrong)?.to_zoned(zone).map_err(|_| wrong())?;
-            zoned.timestamp()
+            let civil = civil.ok_or_else(wrong)?;
+            // As if the clocks of the zone were those of UTC; from there the zone says when they showed that.
+            let wall = civil.to_zoned(TimeZone::UTC).map_err(|_| wrong())?.timestamp();
+            let at = zone.instant_of(wall.as_second()).ok_or_else(wrong)?;
+            Timestamp::new(at, wall.subsec_nanosecond()).map_err(|_| wrong())?
         }
     };
     Ok(prost_types::Timestamp { seconds: time.as_second(), nanos: time.subsec_nanosecond() })
@@ -90,12 +68,11 @@ pub(crate) fn filter(text: &str) -> Result<PropertyFilter, String> {
 /// A time in a time zone: its day alone where that begins then.
 pub(crate) fn show_time_in(time: &prost_types::Timestamp, zone_name: &str) -> String {
     let at = Timestamp::new(time.seconds, time.nanos);
-    let (Ok(at), Ok(zone)) = (at, zone(zone_name)) else { return show_time(Some(time)) };
-    let zoned = at.to_zoned(zone);
-    match zoned.start_of_day() {
-        Ok(start) if start == zoned => zoned.date().to_string(),
-        _ => zoned.strftime("%Y-%m-%d %H:%M:%S%:z").to_string(),
-    }
+    let (Ok(at), Ok(zone)) = (at, Zone::parse(zone_name)) else { return show_time(Some(time)) };
+    let Ok(offset) = Offset::from_seconds(zone.offset_seconds_at(at.as_second())) else { return show_time(Some(time)) };
+    let zoned = at.to_zoned(offset.to_time_zone());
+    let is_whole = time.nanos == 0 && zone.is_start_of_day(at.as_second());
+    if is_whole { zoned.date().to_string() } else { zoned.strftime("%Y-%m-%d %H:%M:%S%:z").to_string() }
 }
 
 /// A hash: 64 hexadecimal digits.
@@ -119,26 +96,6 @@ pub(crate) fn show_time(time: Option<&prost_types::Timestamp>) -> String {
     }
 }
 
-/// A duration for a table: its two largest units.
-pub(crate) fn show_duration(duration: Option<&prost_types::Duration>) -> String {
-    let Some(duration) = duration else { return String::new() };
-    let seconds = duration.seconds;
-    if seconds == 0 {
-        return if duration.nanos == 0 { "0".to_owned() } else { format!("{}ms", duration.nanos / 1_000_000) };
-    }
-    let mut rest = seconds;
-    let mut parts = Vec::new();
-    for (unit, size) in [("y", 365 * 86_400), ("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)] {
-        let count = rest / size;
-        rest %= size;
-        if count > 0 {
-            parts.push(format!("{count}{unit}"));
-        }
-    }
-    parts.truncate(2);
-    parts.concat()
-}
-
 /// The protobuf form of a duration.
 pub(crate) fn proto_duration(duration: Duration) -> prost_types::Duration {
     daybook_kernel::time::duration_to_proto(duration)
@@ -149,25 +106,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations() {
-        assert_eq!(duration("0"), Ok(Duration::ZERO));
-        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("1d12h"), Ok(Duration::from_secs(129_600)));
-        assert_eq!(duration("7y"), Ok(Duration::from_secs(7 * 365 * 86_400)));
-        for wrong in ["", "7", "y", "-1d", "1.5d", "7 years", "999999999999999999999y", "3ä"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
-        }
-        let show = |text: &str| show_duration(Some(&proto_duration(duration(text).unwrap())));
-        assert_eq!((show("90s").as_str(), show("400d").as_str(), show("0").as_str()), ("1m30s", "1y35d", "0"));
-    }
-
-    #[test]
     fn days_of_a_zone() {
         let at = time_in("2026-11-24", "Europe/Berlin").unwrap();
         assert_eq!(at, time("2026-11-23T23:00:00Z").unwrap());
         assert_eq!(show_time_in(&at, "Europe/Berlin"), "2026-11-24");
         assert_eq!(show_time_in(&at, ""), "2026-11-23 23:00:00+00:00");
-        assert!(time_in("2026-11-24", "Atlantis").is_err());
+        assert_eq!(time_in("2026-11-24", "europe/berlin"), Ok(at));
+        assert_eq!(zone_name("europe/berlin").as_deref(), Ok("Europe/Berlin"));
+        assert_eq!(zone_name("").as_deref(), Ok(""));
+        let error = time_in("2026-11-24", "Berlin").unwrap_err();
+        assert!(error.ends_with("did you mean Europe/Berlin?"), "{error}");
+        assert_eq!(zone_name("Atlantis").unwrap_err(), time_in("2026-11-24", "Atlantis").unwrap_err());
+    }
+
+    #[test]
+    fn a_day_begins_where_the_node_lets_it_begin() {
+        let begins = |day: &str, zone: &str| show_time(Some(&time_in(day, zone).unwrap()));
+        assert_eq!(begins("2018-11-04", "America/Sao_Paulo"), "2018-11-04 03:00:00Z", "midnight does not exist");
+        assert_eq!(begins("2026-11-01", "America/Havana"), "2026-11-01 04:00:00Z", "midnight exists twice");
+        assert_eq!(begins("2026-03-29T02:30:00", "Europe/Berlin"), "2026-03-29 01:00:00Z");
+        for (day, zone) in [("2018-11-04", "America/Sao_Paulo"), ("2026-11-01", "America/Havana")] {
+            assert_eq!(show_time_in(&time_in(day, zone).unwrap(), zone), day);
+        }
     }
 
     #[test]

@@ -50,7 +50,7 @@ fn from_files_to_a_picture() {
         }
     }
     lines.push(event(lines.len(), 1, "filters.applied", r#"{"pane":"filters","kind":"nonsense","filter_count":2}"#));
-    lines.push(event(lines.len(), 1, "nobody.knows", "{}"));
+    lines.push(event(lines.len(), 1, "case.archived", "{}"));
     let file = folder.path().join("events.jsonl");
     fs::write(&file, lines.join("\n")).unwrap();
     let recorded = node.text(&["analytics", "record", text(&file), "--batch", "7"]);
@@ -58,7 +58,7 @@ fn from_files_to_a_picture() {
     let recorded = node.text(&["analytics", "record", text(&file)]);
     assert!(recorded.contains("0 events count, 52 do not"), "{recorded}");
     let refused = node.text(&["analytics", "refused"]);
-    assert!(refused.contains("nobody.knows") && refused.contains("unknown-event"), "{refused}");
+    assert!(refused.contains("case.archived") && refused.contains("unknown-event"), "{refused}");
 
     let (since, until) = today();
     let range = ["--since", &since, "--until", &until];
@@ -180,6 +180,57 @@ fn the_demo_of_a_month_is_measured_drawn_and_exported_and_duckdb_counts_the_same
         "{said}{}",
         String::from_utf8_lossy(&compared.stderr)
     );
+}
+
+/// People run the program in their checkout.
+#[test]
+fn a_demo_leaves_nothing_in_the_folder_it_is_run_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let (here, temporary) = (folder.path().join("here"), folder.path().join("temporary"));
+    fs::create_dir(&here).unwrap();
+    fs::create_dir(&temporary).unwrap();
+    for story in [&["demo", "analytics", "--actors", "100"][..], &["demo"]] {
+        let run = daybook()
+            .current_dir(&here)
+            .env("TMPDIR", &temporary)
+            .env("DAYBOOK_LISTEN__ADDRESS", "127.0.0.1:1")
+            .arg("--data-dir")
+            .arg(folder.path().join("none"))
+            .args(story)
+            .output()
+            .unwrap();
+        let said = common::text_of(run, story);
+        let left: Vec<_> = fs::read_dir(&here).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(left.is_empty(), "{story:?} left {left:?}");
+        let kept: Vec<_> = fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().path()).collect();
+        match story.len() {
+            1 => assert!(kept.is_empty(), "{kept:?}"),
+            _ => {
+                let [output] = &kept[..] else { panic!("one folder stays: {kept:?}") };
+                assert!(output.join("funnel.html").exists() && said.contains(text(output)), "{said}");
+                fs::remove_dir_all(output).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_time_zone_is_known_by_its_name_in_any_case_and_a_slip_is_met_at_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Served::start(&folder.path().join("data"), &[]);
+    node.text(&["analytics", "register", text(&examples())]);
+    let ask = ["analytics", "query", "lifecycle", "--since", "2026-03-28", "--until", "2026-03-31", "--by", "day"];
+    let in_zone = |zone: &str| node.text(&[&ask[..], &["--zone", zone]].concat());
+    let berlin = in_zone("Europe/Berlin");
+    assert!(berlin.contains("2026-03-29"), "{berlin}");
+    assert_eq!([in_zone("europe/berlin"), in_zone("EUROPE/BERLIN")], [berlin.clone(), berlin]);
+    for (written, meant) in [("Berlin", "did you mean Europe/Berlin?"), ("Mars/Base", "write a name such as")] {
+        // No node is asked: none listens there.
+        let run = daybook().args(["--server", "http://127.0.0.1:1"]).args(ask).args(["--zone", written]).output();
+        let said = String::from_utf8(run.unwrap().stderr).unwrap();
+        assert!(said.contains(meant), "{said}");
+    }
+    node.stop();
 }
 
 #[test]

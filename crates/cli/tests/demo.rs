@@ -12,7 +12,7 @@ fn is_the_story(text: &str) {
     for part in [
         "messages imported, 5 skipped",
         "deferred: held",
-        "are put off, because a hold matches them",
+        "deletions are deferred, because a hold matches them",
         "SECOND_PERSON_REQUIRED",
         "harbour-crane is released",
         "are deleted physically",

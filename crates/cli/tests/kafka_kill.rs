@@ -44,7 +44,7 @@ async fn put_holds(client: &KafkaClient, token: &str, numbers: std::ops::Range<u
             ("daybook-method", "legal_hold.PlaceHold"),
             ("content-type", "application/json"),
             ("authorization", token),
-            ("daybook-reply-topic", "kill-out"),
+            ("daybook-reply-topic", "demo.kill-out"),
             ("daybook-correlation-id", id.as_str()),
         ];
         let hold = to_json(&place(&format!("hold-{number}"), on("ada@example.org"))).to_string();
@@ -55,7 +55,7 @@ async fn put_holds(client: &KafkaClient, token: &str, numbers: std::ops::Range<u
 /// How many answers there are, kept up to date.
 fn count_answers(client: &KafkaClient) -> Arc<AtomicUsize> {
     let answered = Arc::new(AtomicUsize::new(0));
-    let (count, mut reader) = (Arc::clone(&answered), client.read("kill-out", 0));
+    let (count, mut reader) = (Arc::clone(&answered), client.read("demo.kill-out", 0));
     tokio::spawn(async move {
         while reader.next().await.is_ok() {
             count.fetch_add(1, Ordering::Relaxed);
@@ -72,12 +72,12 @@ mod kafka {
     async fn a_node_that_is_killed_again_and_again_loses_no_record_of_its_inbox_and_no_event_of_its_outbox() {
         let broker = Broker::shared().await.unwrap();
         let client = KafkaClient::new(&broker);
-        client.create("kill-out", 1).await;
+        client.create("demo.kill-out", 1).await;
         let folder = tempfile::tempdir().unwrap();
         let (data, file) = (folder.path().join("data"), folder.path().join("daybook.toml"));
         let text = format!(
             "[log]\nurl = \"kafka://{}\"\nname = \"kill\"\npartitions = 2\n[inbox]\ntopics = [\"kill-in\"]\n\
-             reply_topic_prefix = \"kill-out\"\n[outbox]\ndomains = [\"legal_hold\"]\n",
+             reply_topic_prefix = \"{{tenant}}.kill-out\"\n[outbox]\ndomains = [\"legal_hold\"]\n",
             broker.address()
         );
         std::fs::write(&file, text).unwrap();
@@ -107,7 +107,7 @@ mod kafka {
         client.put("kill-in", 0, &[("daybook-method", "legal_hold.PlaceHold")], b"garbage").await;
         let served = Served::start(&data, &config);
         let answers = eventually("all are answered", async || {
-            let answers = client.all("kill-out", 0).await;
+            let answers = client.all("demo.kill-out", 0).await;
             let ids: BTreeSet<_> = answers.iter().filter_map(|it| header(it, "daybook-correlation-id")).collect();
             (ids.len() == HOLDS).then(|| answers.clone())
         })

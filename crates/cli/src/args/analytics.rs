@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::units;
+use crate::{period, units};
 
 /// Events of product use, and metrics.
 #[derive(Debug, Subcommand)]
@@ -81,10 +81,10 @@ pub(crate) enum Analytics {
         #[arg(required = true)]
         tenants: Vec<String>,
         /// From then on: a time, or a day (UTC)
-        #[arg(long, value_name = "TIME")]
+        #[arg(long, value_parser = units::time_text, value_name = "TIME")]
         since: String,
         /// Before then
-        #[arg(long, value_name = "TIME")]
+        #[arg(long, value_parser = units::time_text, value_name = "TIME")]
         until: String,
         /// For each of these periods
         #[arg(long, value_enum)]
@@ -96,10 +96,10 @@ pub(crate) enum Analytics {
     /// Export events and metrics as Parquet files
     Export {
         /// From then on: a time, or a day (UTC)
-        #[arg(long, value_name = "TIME")]
+        #[arg(long, value_parser = units::time_text, value_name = "TIME")]
         since: String,
         /// Before then
-        #[arg(long, value_name = "TIME")]
+        #[arg(long, value_parser = units::time_text, value_name = "TIME")]
         until: String,
         #[command(flatten)]
         content: ExportedContent,
@@ -112,7 +112,7 @@ pub(crate) enum Analytics {
     /// Make exports by themselves, or end that
     ExportSchedule {
         /// How often, an hour at least; 0 ends it
-        #[arg(long, value_parser = units::duration, value_name = "DURATION")]
+        #[arg(long, value_parser = period::duration, value_name = "DURATION")]
         every: Duration,
         /// How many whole days (UTC) before its time each covers
         #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=400))]
@@ -172,7 +172,7 @@ pub(crate) enum By {
 pub(crate) enum StepOrder {
     /// One after the other, anything in between
     Ordered,
-    /// Another step's event in between ends the attempt
+    /// An event of a later step than those due ends the attempt
     Strict,
     /// Each in an instant of its own
     Increasing,
@@ -186,13 +186,13 @@ pub(crate) struct MetricArguments {
     /// usage, funnel, retention, lifecycle, paths, sessions, time-to-insight, copilot, or the name of a defined metric
     pub(crate) metric: String,
     /// From then on: a time, or a day of the time zone
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_parser = units::time_text, value_name = "TIME")]
     pub(crate) since: String,
     /// Before then
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_parser = units::time_text, value_name = "TIME")]
     pub(crate) until: String,
-    /// Time zone of days, weeks and months, by its IANA name [default: UTC]
-    #[arg(long, default_value = "", hide_default_value = true)]
+    /// Time zone of days, weeks and months, by its IANA name such as Europe/Berlin, in any case [default: UTC]
+    #[arg(long, default_value = "", hide_default_value = true, value_parser = units::zone_name)]
     pub(crate) zone: String,
     /// For each of these periods
     #[arg(long, value_enum)]
@@ -221,7 +221,7 @@ pub(crate) struct MetricArguments {
     #[command(flatten)]
     pub(crate) paths: PathsArguments,
     /// Copilot: how long before an outcome an answer counts [default: 1h]
-    #[arg(long, value_parser = units::duration, value_name = "DURATION", help_heading = "Copilot")]
+    #[arg(long, value_parser = period::duration, value_name = "DURATION", help_heading = "Copilot")]
     pub(crate) attribution_window: Option<Duration>,
 }
 
@@ -236,7 +236,7 @@ pub(crate) struct FunnelArguments {
     #[arg(long, value_name = "NAME")]
     pub(crate) exclude: Vec<String>,
     /// From the first step to the last at most this long [default: 14d]
-    #[arg(long, value_parser = units::duration, value_name = "DURATION")]
+    #[arg(long, value_parser = period::duration, value_name = "DURATION")]
     pub(crate) window: Option<Duration>,
     /// The order of the steps
     #[arg(long, value_enum, default_value = "ordered")]

@@ -1,11 +1,12 @@
 //! `daybook hold`.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::Kind;
+use crate::failure::{Failure, Outcome};
+use crate::period::{self, Period};
 use crate::units;
 
 /// What a hold covers.
@@ -24,15 +25,31 @@ pub(crate) struct ScopeArguments {
     /// Items of this kind; may be given several times
     #[arg(long = "kind", value_enum, value_name = "KIND")]
     pub(crate) kinds: Vec<Kind>,
-    /// Items created at or after this time
-    #[arg(long, value_parser = units::time, value_name = "TIME")]
-    pub(crate) since: Option<prost_types::Timestamp>,
+    /// Items created at or after this time: 2026-03-01, 2026-03-01T12:00 or 2026-03-01T12:00:00Z
+    #[arg(long, value_parser = units::time_text, value_name = "TIME")]
+    pub(crate) since: Option<String>,
     /// Items created before this time
-    #[arg(long, value_parser = units::time, value_name = "TIME")]
-    pub(crate) until: Option<prost_types::Timestamp>,
+    #[arg(long, value_parser = units::time_text, value_name = "TIME")]
+    pub(crate) until: Option<String>,
     /// Every item of the tenant
     #[arg(long)]
     pub(crate) everything: bool,
+}
+
+/// In which time zone times are meant.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ZoneArgument {
+    /// Time zone of the times that name none, for example Europe/Prague [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    zone: Option<String>,
+}
+
+impl ZoneArgument {
+    /// A point in time that may be left out.
+    pub(crate) fn time(&self, text: Option<&String>) -> Outcome<Option<prost_types::Timestamp>> {
+        let zone = self.zone.as_deref().unwrap_or_default();
+        text.map(|text| units::time_in(text, zone)).transpose().map_err(Failure::new)
+    }
 }
 
 /// Legal holds.
@@ -57,15 +74,17 @@ pub(crate) enum Hold {
         reason: String,
         #[command(flatten)]
         scope: ScopeArguments,
-        /// It holds from this time on [default: now]
-        #[arg(long, value_parser = units::time, value_name = "TIME")]
-        start: Option<prost_types::Timestamp>,
-        /// It ends by itself at this time
-        #[arg(long, value_parser = units::time, value_name = "TIME")]
-        end: Option<prost_types::Timestamp>,
-        /// How long it goes on after an approved release [default: 30d]
-        #[arg(long, value_parser = units::duration, value_name = "DURATION")]
-        release_delay: Option<Duration>,
+        /// It is in force from this time on [default: now]
+        #[arg(long, value_parser = units::time_text, value_name = "TIME")]
+        start: Option<String>,
+        /// It ends at this time, without a release
+        #[arg(long, value_parser = units::time_text, value_name = "TIME")]
+        end: Option<String>,
+        /// How long it stays in force after an approved release, for example 30d or 6mo [default: 30d]
+        #[arg(long, value_parser = period::period, value_name = "PERIOD")]
+        release_delay: Option<Period>,
+        #[command(flatten)]
+        zone: ZoneArgument,
         /// The same scope in another tenant as well; may be given several times
         #[arg(long = "also-in", value_name = "TENANT")]
         also_in: Vec<String>,
@@ -88,6 +107,8 @@ pub(crate) enum Hold {
     Preview {
         #[command(flatten)]
         scope: ScopeArguments,
+        #[command(flatten)]
+        zone: ZoneArgument,
     },
     /// Change a hold's name, owner or reason
     Update {
@@ -113,14 +134,19 @@ pub(crate) enum Hold {
         #[command(flatten)]
         scope: ScopeArguments,
         /// New end
-        #[arg(long, value_parser = units::time, value_name = "TIME", conflicts_with = "no_end")]
-        end: Option<prost_types::Timestamp>,
+        #[arg(long, value_parser = units::time_text, value_name = "TIME", conflicts_with = "no_end")]
+        end: Option<String>,
         /// It has no end any more
         #[arg(long)]
         no_end: bool,
         /// The same scope in this tenant as well, in place of those it stands in now; may be given several times
         #[arg(long = "also-in", value_name = "TENANT")]
         also_in: Vec<String>,
+        /// It is in no other tenant any more
+        #[arg(long, conflicts_with = "also_in")]
+        nowhere_else: bool,
+        #[command(flatten)]
+        zone: ZoneArgument,
     },
     /// Ask for the release of a hold; a second person must approve it
     Release {
@@ -129,9 +155,9 @@ pub(crate) enum Hold {
         /// Why
         #[arg(long)]
         reason: String,
-        /// How long it goes on after the approval [default: the hold's own]
-        #[arg(long, value_parser = units::duration, value_name = "DURATION")]
-        delay: Option<Duration>,
+        /// How long it stays in force after the approval, for example 30d or 6mo [default: the hold's own]
+        #[arg(long, value_parser = period::period, value_name = "PERIOD")]
+        delay: Option<Period>,
     },
     /// Approve the pending change of a hold, as a second person
     Approve {
@@ -154,6 +180,15 @@ pub(crate) enum Hold {
         /// A note for the record
         #[arg(long, default_value = "")]
         comment: String,
+    },
+    /// Ask the other tenants of a hold now what is in force in them; the node does so itself once a day
+    Confirm {
+        /// The hold
+        #[arg(required_unless_present = "all")]
+        id: Option<String>,
+        /// Every hold that is in other tenants
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
     },
     /// Stop an approved release during its delay
     CancelRelease {
@@ -178,11 +213,13 @@ pub(crate) enum Hold {
         #[arg(long, conflicts_with_all = ["hold", "matter", "item"])]
         actor: Option<String>,
         /// Only at or after this time
-        #[arg(long, value_parser = units::time, value_name = "TIME")]
-        since: Option<prost_types::Timestamp>,
+        #[arg(long, value_parser = units::time_text, value_name = "TIME")]
+        since: Option<String>,
         /// Only before this time
-        #[arg(long, value_parser = units::time, value_name = "TIME")]
-        until: Option<prost_types::Timestamp>,
+        #[arg(long, value_parser = units::time_text, value_name = "TIME")]
+        until: Option<String>,
+        #[command(flatten)]
+        zone: ZoneArgument,
         /// Write it to a file with everything that a third party needs to check it: `daybook log verify --export FILE`
         #[arg(long, value_name = "FILE")]
         export: Option<PathBuf>,

@@ -1,10 +1,11 @@
 //! `daybook item` and `daybook retention`.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
 
+use super::person::{person, person_or_text};
+use crate::period::{self, Period};
 use crate::units;
 
 /// What sort of thing an item is.
@@ -29,7 +30,7 @@ pub(crate) enum ItemState {
     Active,
     /// Waits for a review
     ReviewDue,
-    /// A hold puts its deletion off
+    /// A hold defers its deletion
     Deferred,
     /// Deleted logically
     Disposed,
@@ -57,10 +58,10 @@ pub(crate) enum Item {
         #[arg(long = "case", value_name = "CASE")]
         cases: Vec<String>,
         /// A custodian; may be given several times
-        #[arg(long = "custodian", value_name = "ADDRESS")]
+        #[arg(long = "custodian", value_name = "ADDRESS", value_parser = person)]
         custodians: Vec<String>,
         /// Somebody it is about; may be given several times
-        #[arg(long = "subject", value_name = "ADDRESS")]
+        #[arg(long = "subject", value_name = "ADDRESS", value_parser = person)]
         subjects: Vec<String>,
         /// When it came into being [default: now]
         #[arg(long, value_parser = units::time, value_name = "TIME")]
@@ -81,7 +82,7 @@ pub(crate) enum Item {
         #[arg(long, default_value = "")]
         reference: String,
     },
-    /// Import mail: mbox or eml files, or folders of them
+    /// Import mail: mbox or eml files, or folders of them. Ends with an error if anything is skipped, and lists it
     Import {
         /// Files and folders
         #[arg(required = true)]
@@ -95,9 +96,12 @@ pub(crate) enum Item {
         /// A case that all of it belongs to; may be given several times
         #[arg(long = "case", value_name = "CASE")]
         cases: Vec<String>,
-        /// Whose mailbox it is
-        #[arg(long = "custodian", value_name = "ADDRESS")]
+        /// Whose mailbox it is; may be given several times
+        #[arg(long = "custodian", value_name = "ADDRESS", value_parser = person)]
         custodians: Vec<String>,
+        /// Import messages that are past the end of their retention as well: they are deleted, or due for review, at once
+        #[arg(long)]
+        accept_due: bool,
     },
     /// List items
     List {
@@ -108,9 +112,9 @@ pub(crate) enum Item {
         #[arg(long = "case", value_name = "CASE")]
         case: Option<String>,
         /// Only those that concern this person or thing
-        #[arg(long, value_name = "ADDRESS")]
+        #[arg(long, value_name = "ADDRESS", value_parser = person_or_text)]
         entity: Option<String>,
-        /// Only those whose deletion this hold puts off
+        /// Only those whose deletion this hold defers
         #[arg(long, value_name = "HOLD")]
         deferred_by: Option<String>,
         /// At most so many
@@ -179,19 +183,67 @@ pub(crate) enum ReviewOutcome {
 /// Retention classes.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Retention {
-    /// Define a class, or change it
+    /// Define a class, or change it; where items fall due by it that would be kept longer, a second person must approve
     Set {
         /// The class
         id: String,
-        /// How long items are kept after their creation
-        #[arg(long, value_parser = units::duration, value_name = "DURATION")]
-        period: Duration,
+        /// How long items are kept after their creation, for example 10y, 18mo or 90d; units: y (years), mo (months),
+        /// w, d, h, min, s. Years and months are those of the calendar, in UTC
+        #[arg(long, value_parser = period::period, value_name = "PERIOD")]
+        period: Period,
         /// What happens then
         #[arg(long, value_enum, default_value = "delete")]
         action: RetentionAction,
+        /// So many items may fall due by this within 30 days, or `all`; `daybook retention preview` counts them
+        #[arg(long, value_parser = accepted, value_name = "NUMBER", default_value = "0", hide_default_value = true)]
+        accept_due: u64,
+    },
+    /// Count what would fall due if a class were set so, without changing anything
+    Preview {
+        /// The class
+        id: String,
+        /// How long items would be kept after their creation, for example 10y, 18mo or 90d
+        #[arg(long, value_parser = period::period, value_name = "PERIOD")]
+        period: Period,
+        /// What would happen then
+        #[arg(long, value_enum, default_value = "delete")]
+        action: RetentionAction,
+    },
+    /// Approve the pending change of a class, as a second person
+    Approve {
+        /// The class
+        id: String,
+        /// The change [default: the one that waits, which is shown]
+        #[arg(long)]
+        change: Option<String>,
+        /// A note for the record
+        #[arg(long, default_value = "")]
+        comment: String,
+        /// So many items may fall due by this within 30 days, or `all`
+        #[arg(long, value_parser = accepted, value_name = "NUMBER", default_value = "0", hide_default_value = true)]
+        accept_due: u64,
+    },
+    /// Decline or withdraw the pending change of a class
+    Decline {
+        /// The class
+        id: String,
+        /// The change [default: the one that waits]
+        #[arg(long)]
+        change: Option<String>,
+        /// A note for the record
+        #[arg(long, default_value = "")]
+        comment: String,
     },
     /// List the classes
     List,
+}
+
+/// How many items may fall due.
+fn accepted(text: &str) -> Result<u64, String> {
+    if text == "all" {
+        return Ok(u64::MAX);
+    }
+    text.parse().map_err(|_| format!("{text:?} is no number of items; write a number, or all"))
 }
 
 /// What happens when retention ends.

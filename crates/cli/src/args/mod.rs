@@ -5,6 +5,7 @@ mod hold;
 mod item;
 mod log;
 mod node;
+mod person;
 mod platform;
 mod tools;
 
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use analytics::{Analytics, By, ExportedContent, Language, MetricArguments, StepOrder};
-pub(crate) use hold::{Hold, HoldState, ScopeArguments};
+pub(crate) use hold::{Hold, HoldState, ScopeArguments, ZoneArgument};
 pub(crate) use item::{Item, ItemState, Kind, Retention, RetentionAction, ReviewOutcome};
 pub(crate) use log::{Log, Replay, Snapshot};
 pub(crate) use node::{AnalyticsDemo, Demo, DemoStory, HoldDemo, Inbox, OutcomeOf, Projection, Serve, Status};
@@ -38,19 +39,24 @@ pub(crate) struct Global {
     /// Configuration file (TOML). Every key can also be set as DAYBOOK_SECTION__KEY; see `daybook config`
     #[arg(long, global = true, env = "DAYBOOK_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Data folder of the node, in place of node.data_dir
+    /// Data folder of the node, in place of node.data_dir. Commands ask the node that runs on it
     #[arg(long, global = true, value_name = "FOLDER")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// The node that is asked [default: where the configuration says it listens]
+    /// The node that is asked [default: the one that runs on the data folder, else where the configuration says it
+    /// listens]
     #[arg(long, global = true, env = "DAYBOOK_SERVER", value_name = "URL")]
     pub(crate) server: Option<String>,
-    /// Bearer token. Without one, the key of a development node on this machine makes it
-    #[arg(long, global = true, env = "DAYBOOK_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    /// Bearer token. Other users of this machine see it in the list of processes: prefer --token-file or the
+    /// environment variable DAYBOOK_TOKEN. Without one, the key of a development node on this machine makes it
+    #[arg(long, global = true, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
+    /// File with the bearer token; - reads it from standard input. Comes before DAYBOOK_TOKEN
+    #[arg(long, global = true, env = "DAYBOOK_TOKEN_FILE", value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
     /// Tenant [default: demo]
     #[arg(long, global = true, env = "DAYBOOK_TENANT", value_name = "TENANT")]
     pub(crate) tenant: Option<String>,
-    /// Development token: further tenants that it speaks for
+    /// Development token: further tenants that it speaks for, `platform` among them
     #[arg(long, global = true, value_name = "TENANT")]
     pub(crate) also_tenant: Vec<String>,
     /// Development token: who asks [default: you]

@@ -10,6 +10,10 @@ pub(crate) struct Serve {
     /// Development mode: the node makes its own tokens and keys and lets the clock be moved
     #[arg(long)]
     pub(crate) dev: bool,
+    /// Serve data of a development node as production from now on: what only development nodes may do is taken away from
+    /// it, for good
+    #[arg(long, conflicts_with = "dev")]
+    pub(crate) leave_development: bool,
     /// Listen here, in place of listen.address
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<std::net::SocketAddr>,
@@ -64,9 +68,10 @@ pub(crate) struct AnalyticsDemo {
     /// The same number, the same month
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Where charts go, and what is exported if the demo starts a node of its own
-    #[arg(long, short, value_name = "FOLDER", default_value = "daybook-demo")]
-    pub(crate) output: PathBuf,
+    /// Where charts go, and what is exported if the demo starts a node of its own [default: a new folder below the
+    /// system's temporary one, which stays]
+    #[arg(long, short, value_name = "FOLDER")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 /// How the node stands.

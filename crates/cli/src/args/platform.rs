@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use crate::units;
+use crate::period;
 
 /// Tenants.
 #[derive(Debug, Subcommand)]
@@ -121,6 +121,6 @@ pub(crate) enum FeatureLevel {
 #[derive(Debug, Args)]
 pub(crate) struct Clock {
     /// How far
-    #[arg(long, value_parser = units::duration, value_name = "DURATION")]
+    #[arg(long, value_parser = period::duration, value_name = "DURATION")]
     pub(crate) advance: Duration,
 }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::units;
+use crate::period;
 
 /// Make a token.
 #[derive(Debug, Args)]
 pub(crate) struct Token {
     /// How long it is good
-    #[arg(long, value_parser = units::duration, default_value = "8h", value_name = "DURATION")]
+    #[arg(long, value_parser = period::duration, default_value = "8h", value_name = "DURATION")]
     pub(crate) valid_for: Duration,
     /// For a program
     #[arg(long)]

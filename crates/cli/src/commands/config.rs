@@ -14,10 +14,12 @@ pub(crate) fn run(arguments: &ShowConfig, global: &Global) -> Outcome {
         return Ok(());
     }
     let config = if arguments.effective { global.config()? } else { daybook_server::config::Config::default() };
+    // Passwords, keys and tokens are not shown.
+    let shown = config.shown()?;
     if global.json {
-        output::json(&serde_json::to_value(&config).map_err(Failure::new)?);
+        output::json(&serde_json::to_value(&shown).map_err(Failure::new)?);
     } else {
-        line(toml::to_string(&config).map_err(Failure::new)?.trim_end());
+        line(toml::to_string(&shown).map_err(Failure::new)?.trim_end());
     }
     Ok(())
 }

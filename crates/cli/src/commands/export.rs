@@ -2,20 +2,19 @@
 //!
 //! The file has one JSON object on each line: `header` (which log, partition and tenant), an `entry` for each entry of
 //! the audit, a `link` for each record of the partition's decision chain, and `end` (how many links, and the hash the
-//! chain ends in). Links disclose the tenant's decisions that the entries stand on, and show everything else as a hash.
+//! chain ends in). Links disclose the tenant's decisions that the entries stand on, and those that placed the holds which
+//! the entries are about; everything else they show as a hash. `export_check` reads it.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::collections::BTreeSet;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use daybook_kernel::code::EXPORT_NOT_PROVEN;
 use daybook_kernel::hash::Hash;
-use daybook_kernel::id::PartitionId;
-use daybook_proto::legal_hold::v1::{AuditEntry, ListAuditEntriesResponse};
-use daybook_proto::log::v1::decision::Outcome as Decided;
-use daybook_proto::node::v1::{ChainLink, ExportDecisionsRequest, ExportDecisionsResponse};
-use daybook_replay::proof::{Chain, Proven};
+use daybook_proto::legal_hold::v1::{
+    AuditAction, AuditEntry, GetHoldRequest, GetHoldResponse, ListAuditEntriesResponse,
+};
+use daybook_proto::node::v1::chain_link::Link;
+use daybook_proto::node::v1::{ChainLink, DisclosedRecord, ExportDecisionsRequest, ExportDecisionsResponse};
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, Outcome};
@@ -23,7 +22,7 @@ use crate::output::{self, line};
 use crate::session::Session;
 
 /// What the first line says the file is.
-const FORMAT: &str = "daybook-audit-export/1";
+pub(crate) const FORMAT: &str = "daybook-audit-export/2";
 
 /// Writes an audit with its proof, and says so.
 pub(crate) async fn write(session: &Session, audit: &ListAuditEntriesResponse, file: &Path) -> Outcome {
@@ -50,8 +49,9 @@ pub(crate) struct Written {
 /// Writes an audit with its proof. The file appears when it is complete.
 pub(crate) async fn write_file(session: &Session, audit: &ListAuditEntriesResponse, file: &Path) -> Outcome<Written> {
     let position = audit.position.unwrap_or_default();
-    let mut command_offsets: Vec<_> = audit.entries.iter().filter_map(|entry| Some(entry.position?.offset)).collect();
-    command_offsets.dedup();
+    let mut offsets: BTreeSet<_> = audit.entries.iter().filter_map(|entry| Some(entry.position?.offset)).collect();
+    offsets.extend(placings(session, audit).await);
+    let command_offsets: Vec<_> = offsets.into_iter().collect();
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut part = tempfile::NamedTempFile::new_in(folder)?;
     let mut writer = BufWriter::new(part.as_file_mut());
@@ -82,8 +82,8 @@ pub(crate) async fn write_file(session: &Session, audit: &ListAuditEntriesRespon
                 write_line(&mut writer, "entry", &output::to_json(entry)?)?;
             }
         }
-        for link in &page.links {
-            write_line(&mut writer, "link", &output::to_json(link)?)?;
+        for link in page.links {
+            write_line(&mut writer, "link", &output::to_json(&proven(link))?)?;
             links += 1;
         }
         page_token = page.next_page_token;
@@ -100,149 +100,30 @@ pub(crate) async fn write_file(session: &Session, audit: &ListAuditEntriesRespon
     Ok(Written { links, head })
 }
 
+/// The commands that placed holds which entries are about, where these are not among the entries: only they say to which
+/// matter a hold belongs. Of a hold that cannot be shown the matter stays unproven, and the check says so.
+async fn placings(session: &Session, audit: &ListAuditEntriesResponse) -> Vec<u64> {
+    let is_placing = |entry: &&AuditEntry| entry.action() == AuditAction::HoldPlaced;
+    let placed: BTreeSet<_> = audit.entries.iter().filter(is_placing).map(|entry| entry.hold_id.as_str()).collect();
+    let holds: BTreeSet<_> = audit.entries.iter().map(|entry| entry.hold_id.as_str()).collect();
+    let mut offsets = Vec::new();
+    for hold_id in holds.into_iter().filter(|hold| !hold.is_empty() && !placed.contains(hold)) {
+        let request =
+            GetHoldRequest { tenant_id: session.tenant.clone(), hold_id: hold_id.to_owned(), ..Default::default() };
+        let shown: Result<GetHoldResponse, _> = session.client.ask(&request).await;
+        offsets.extend(shown.ok().and_then(|shown| Some(shown.hold?.placed_at?.offset)));
+    }
+    offsets
+}
+
+/// A link as far as the chain covers it. Where a record stands in its topic follows from no hash: it is left out.
+fn proven(link: ChainLink) -> ChainLink {
+    match link.link {
+        Some(Link::Record(record)) => ChainLink { link: Some(Link::Record(DisclosedRecord { offset: 0, ..record })) },
+        link => ChainLink { link },
+    }
+}
+
 fn write_line(writer: &mut impl Write, what: &str, value: &Value) -> Outcome {
     writeln!(writer, "{}", json!({ what: value })).map_err(Failure::from)
-}
-
-/// What checking an export showed.
-pub(crate) struct Checked {
-    header: Value,
-    /// The entries; each is what a decision says.
-    pub(crate) entries: Vec<AuditEntry>,
-    /// The chain of its links.
-    pub(crate) chain: Written,
-    passes_known_head: bool,
-}
-
-/// Checks an export, and says what it found: the chain of its links ends where it says, and every entry of the audit
-/// says what a decision of that chain says. `known` is a hash of the chain that was learned from elsewhere.
-pub(crate) fn verify(file: &Path, known: Option<Hash>, as_json: bool) -> Outcome {
-    let checked = check(file, known)?;
-    let field = |name: &str| checked.header.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let (tenant, log, head) = (field("tenantId"), field("logName"), checked.chain.head.to_hex());
-    let partition = checked.header.get("partition").and_then(Value::as_u64).unwrap_or_default();
-    let (entries, links) = (checked.entries.len(), checked.chain.links);
-    if as_json {
-        output::json(&json!({ "tenantId": tenant, "logName": log, "partition": partition, "entries": entries,
-            "links": links, "headHash": head, "passesKnownHash": known.map(|_| true) }));
-        return Ok(());
-    }
-    line(format_args!("{entries} entries of tenant {tenant} stand in the chain of log {log}, partition {partition}:"));
-    line(format_args!("{links} links, which end in {head}"));
-    line(match known {
-        Some(_) => "the chain passes through the hash that you know",
-        None => {
-            "compare this hash with one that you have from elsewhere (daybook status, an earlier export); --head does"
-        }
-    });
-    Ok(())
-}
-
-/// Checks an export.
-pub(crate) fn check(file: &Path, known: Option<Hash>) -> Outcome<Checked> {
-    let checked = read(file, known)?;
-    match known.filter(|_| !checked.passes_known_head) {
-        None => Ok(checked),
-        Some(known) => {
-            let message = format!("the chain of {} does not pass through {known}", file.display());
-            Err(Failure::coded(EXPORT_NOT_PROVEN, message)
-                .hint("the export is of another log or partition, older than that hash, or made up"))
-        }
-    }
-}
-
-fn read(file: &Path, known: Option<Hash>) -> Outcome<Checked> {
-    let wrong = |number: usize, what: &dyn std::fmt::Display| {
-        Failure::coded(EXPORT_NOT_PROVEN, format!("{}, line {number}: {what}", file.display()))
-            .hint("the export is not what a node wrote; ask for it again")
-    };
-    let open = File::open(file).map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
-    let mut header = Value::Null;
-    let mut chain: Option<Chain> = None;
-    let mut waiting: BTreeMap<u64, Vec<AuditEntry>> = BTreeMap::new();
-    let mut entries = Vec::new();
-    let mut passes_known_head = false;
-    for (number, text) in (1..).zip(BufReader::new(open).lines()) {
-        let value: Value = serde_json::from_str(&text?).map_err(|error| wrong(number, &error))?;
-        let Some((what, value)) = value.as_object().and_then(|object| object.iter().next()) else {
-            return Err(wrong(number, &"it is no JSON object with one key"));
-        };
-        match (what.as_str(), &mut chain) {
-            ("header", None) => {
-                chain = Some(start(value).map_err(|what| wrong(number, &what))?);
-                header = value.clone();
-            }
-            ("entry", Some(_)) => {
-                let entry: AuditEntry = output::from_json(value).map_err(|error| wrong(number, &error.message()))?;
-                let position = entry.position.unwrap_or_default();
-                if header.get("partition") != Some(&position.partition.into()) {
-                    return Err(wrong(number, &"the entry is of another partition"));
-                }
-                let offset = position.offset;
-                waiting.entry(offset).or_default().push(entry.clone());
-                entries.push(entry);
-            }
-            ("link", Some(chain)) => {
-                let link: ChainLink = output::from_json(value).map_err(|error| wrong(number, &error.message()))?;
-                for proven in chain.follow(&link).map_err(|error| wrong(number, &error))? {
-                    for entry in waiting.remove(&proven.command_offset.0).unwrap_or_default() {
-                        compare(&entry, &proven).map_err(|what| wrong(number, &what))?;
-                    }
-                }
-                passes_known_head |= known == Some(chain.head());
-            }
-            ("end", Some(chain)) => {
-                if let Some((offset, _)) = waiting.first_key_value() {
-                    return Err(wrong(number, &format!("no link shows the decision of command {offset}")));
-                }
-                let said = value.get("headHash").and_then(Value::as_str).and_then(Hash::from_hex);
-                let (links, head) = (chain.links(), chain.head());
-                if said != Some(head) || value.get("links").and_then(Value::as_u64) != Some(links) {
-                    return Err(wrong(number, &format!("the links lead to {} instead", head.to_hex())));
-                }
-                return Ok(Checked { header, entries, chain: Written { links, head }, passes_known_head });
-            }
-            _ => return Err(wrong(number, &format!("{what:?} is not expected here"))),
-        }
-    }
-    Err(wrong(0, &"it has no end: it is not complete"))
-}
-
-fn start(header: &Value) -> Result<Chain, String> {
-    let text = |name: &str| header.get(name).and_then(Value::as_str).ok_or(format!("the header has no {name}"));
-    let number = |name: &str| {
-        let value = header.get(name).and_then(Value::as_u64).and_then(|value| u32::try_from(value).ok());
-        value.ok_or(format!("the header has no {name}"))
-    };
-    match text("format")? {
-        FORMAT => Ok(Chain::new(text("logName")?, number("partitions")?, PartitionId(number("partition")?))),
-        other => Err(format!("this program does not know the format {other:?}")),
-    }
-}
-
-/// Whether an entry says what the decision says. The matter of a hold is not in every event: it is not compared.
-fn compare(entry: &AuditEntry, proven: &Proven) -> Result<(), String> {
-    let offset = proven.command_offset;
-    let Some(Decided::Accepted(accepted)) = &proven.decision.outcome else {
-        return Err(format!("command {offset} was not accepted"));
-    };
-    let event = accepted.events.get(entry.event_index as usize);
-    let event = event.ok_or_else(|| format!("command {offset} has no event {}", entry.event_index))?;
-    let said = legal_hold_projection::audit_entry(event).map_err(|error| format!("command {offset}: {error:?}"))?;
-    let Some(said) = said else {
-        return Err(format!("event {} of command {offset} is nothing that an audit shows", entry.event_index));
-    };
-    let stands = AuditEntry {
-        position: entry.position,
-        event_index: entry.event_index,
-        decided_at: proven.decided_at,
-        actor_id: proven.decision.actor_id.clone(),
-        matter_id: entry.matter_id.clone(),
-        command_hash: proven.command_hash.to_hex(),
-        ..said
-    };
-    if *entry == stands {
-        return Ok(());
-    }
-    Err(format!("the entry of command {offset} is not what the decision says: {entry:?} is not {stands:?}"))
 }

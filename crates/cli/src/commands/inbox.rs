@@ -1,7 +1,9 @@
 //! `daybook inbox`: what became of records that other programs put on inbox topics, read where the list lies.
 
+use std::time::Duration;
+
 use daybook_kernel::id::Offset;
-use daybook_log::BesideTopics;
+use daybook_log::{BesideTopics, LogError};
 use daybook_server::inbox::rejected::{Rejected, topic};
 use daybook_server::serve::kafka_options;
 use serde_json::Value;
@@ -9,6 +11,9 @@ use serde_json::Value;
 use crate::args::{Global, Inbox};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, line};
+
+/// How long a line that should be there is waited for.
+const NEXT_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// Shows the list.
 pub(crate) async fn run(inbox: Inbox, global: &Global) -> Outcome {
@@ -30,8 +35,21 @@ pub(crate) async fn run(inbox: Inbox, global: &Global) -> Outcome {
     let first = Offset(bounds.first.0.max(bounds.next.0.saturating_sub(lines)));
     let mut reader = topics.read(&topic, 0, first)?;
     let mut listed = Vec::new();
-    for _ in first.0..bounds.next.0 {
-        listed.push(reader.next().await?.value);
+    let mut at = first;
+    // Offsets may have gaps, where others wrote in transactions.
+    while at < bounds.next {
+        match tokio::time::timeout(NEXT_WAIT_MAX, reader.next()).await {
+            Ok(Ok(record)) => {
+                at = record.offset.next();
+                listed.push(record.value);
+            }
+            Ok(Err(error @ LogError::Damaged { .. })) => {
+                at = at.next();
+                listed.push(error.to_string().into());
+            }
+            Ok(Err(error)) => return Err(error.into()),
+            Err(_) => break,
+        }
     }
     if global.json {
         listed.iter().for_each(|value| line(as_json(value)));
@@ -45,7 +63,11 @@ pub(crate) async fn run(inbox: Inbox, global: &Global) -> Outcome {
     loop {
         tokio::select! {
             record = reader.next() => {
-                let value = record?.value;
+                let value = match record {
+                    Ok(record) => record.value,
+                    Err(error @ LogError::Damaged { .. }) => error.to_string().into(),
+                    Err(error) => return Err(error.into()),
+                };
                 if global.json { line(as_json(&value)) } else { line(row(&value).join("  ")) }
             }
             _ = tokio::signal::ctrl_c() => return Ok(()),
@@ -67,7 +89,10 @@ fn row(value: &[u8]) -> [String; 7] {
     [
         rejected.rejected_at,
         rejected.topic,
-        format!("{}/{}", rejected.partition, rejected.offset),
+        match rejected.last_offset {
+            None => format!("{}/{}", rejected.partition, rejected.offset),
+            Some(last) => format!("{}/{}-{last}", rejected.partition, rejected.offset),
+        },
         rejected.code,
         method.rsplit('/').next().unwrap_or_default().to_owned(),
         rejected.decided_at.unwrap_or_default(),

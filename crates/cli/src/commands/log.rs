@@ -11,7 +11,7 @@ use daybook_rocks::Memory;
 use serde_json::{Value, json};
 
 use crate::args::{Global, Log};
-use crate::commands::{archive, checkpoint, export, segments, tail};
+use crate::commands::{archive, checkpoint, export_check, segments, tail};
 use crate::decoded;
 use crate::failure::{Failure, Outcome};
 use crate::offline::{Bar, ReadableLog, partitions};
@@ -25,7 +25,7 @@ pub(crate) const CACHE_BYTES: usize = 64 << 20;
 /// Shows and checks the log.
 pub(crate) async fn run(log: Log, global: &Global) -> Outcome {
     match &log {
-        Log::Verify { export: Some(file), head, .. } => return export::verify(file, *head, global.json),
+        Log::Verify { export: Some(file), head, .. } => return export_check::verify(file, *head, global.json),
         Log::Import { folder } => return archive::import(folder, global).await,
         Log::Archive { partition, before, keep, trim } => {
             let wanted = segments::Wanted { partition: *partition, before: *before, keep: *keep, trim: *trim };

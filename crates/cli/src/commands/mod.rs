@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod export;
+mod export_check;
 mod feature_level;
 mod hold;
 mod inbox;

@@ -26,12 +26,20 @@ pub(crate) async fn status(arguments: Status, session: &Session) -> Outcome {
     }
 }
 
+/// Nothing while the keys can be read.
+fn token_keys(status: &v1::GetStatusResponse) -> String {
+    let Some(keys) = status.token_keys.as_ref().filter(|keys| !keys.problem.is_empty()) else { return String::new() };
+    let age_s = keys.age.as_ref().map_or(0, |age| age.seconds);
+    format!("cannot be read again for {age_s} s: {}", keys.problem)
+}
+
 fn show_status(status: &v1::GetStatusResponse) {
     output::facts([
         ("node", format!("{} (Daybook {})", status.node_id, status.version)),
         ("log", status.log.clone()),
         ("ready", if status.ready { "yes" } else { "no" }.to_owned()),
         ("takes no commands", status.refuses_commands.clone()),
+        ("token keys", token_keys(status)),
         ("mode", if status.development { "development: tokens are minted here" } else { "" }.to_owned()),
         ("feature level", feature_level(status)),
         ("started", units::show_time(status.started_at.as_ref())),
@@ -55,6 +63,7 @@ fn show_status(status: &v1::GetStatusResponse) {
             partition.parked_streams.to_string(),
             partition.open_effects.to_string(),
             partition.timers.to_string(),
+            partition.alarms.to_string(),
             units::show_time(partition.newest_snapshot_at.as_ref()),
             units::show_time(partition.log_time.as_ref()),
             short(&partition.head_hash),
@@ -72,11 +81,17 @@ fn show_status(status: &v1::GetStatusResponse) {
         "parked",
         "effects",
         "timers",
+        "alarms",
         "snapshot",
         "time of the log",
         "head",
     ];
     output::table(header, rows);
+    for alarm in &status.alarms {
+        let since = units::show_time(alarm.raised_at.as_ref());
+        line(format_args!("ALARM in tenant {} since {since}: {}", alarm.tenant_id, alarm.text));
+    }
+    show_inbox(status);
     if status.nodes.is_empty() {
         return;
     }
@@ -90,6 +105,27 @@ fn show_status(status: &v1::GetStatusResponse) {
         [node.node_id.clone(), node.address.clone(), stands.to_owned(), leads, follows, node.version.clone()]
     });
     output::table(["other node", "address", "stands", "leads", "follows", "version"], nodes);
+}
+
+/// The partitions of inbox topics that the node reads.
+fn show_inbox(status: &v1::GetStatusResponse) {
+    if !status.inbox_detail.is_empty() {
+        output::facts([("inbox", status.inbox_detail.clone())]);
+    }
+    if status.inbox.is_empty() {
+        return;
+    }
+    let rows = status.inbox.iter().map(|partition| {
+        let stands = match (partition.stands_still, partition.lag) {
+            (true, _) => "STANDS STILL",
+            (false, 0) => "nothing waits",
+            (false, _) => "moves",
+        };
+        let next = partition.next_offset.map(|next| next.to_string()).unwrap_or_default();
+        let [number, lag] = [partition.partition.to_string(), partition.lag.to_string()];
+        [partition.topic.clone(), number, stands.to_owned(), next, lag, partition.detail.clone()]
+    });
+    output::table(["inbox topic", "partition", "stands", "next", "waiting", "detail"], rows);
 }
 
 /// The level of the log, and that of the release where it is another.

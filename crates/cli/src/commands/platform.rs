@@ -9,7 +9,7 @@ use crate::client::new_id;
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, line, plain};
 use crate::session::Session;
-use crate::units;
+use crate::{period, units};
 
 /// How long what goes out to every partition may take to arrive.
 pub(crate) const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
@@ -158,7 +158,7 @@ async fn list_parked(session: &Session) -> Outcome {
 pub(crate) async fn clock(clock: Clock, session: &Session) -> Outcome {
     let response = advance_clock(session, clock.advance).await?;
     session.show(&response, |_| {
-        let by = units::show_duration(Some(&units::proto_duration(clock.advance)));
+        let by = period::show_duration(Some(&units::proto_duration(clock.advance)));
         line(format_args!("the clock of the log is {by} further ahead; what falls due by it is done now"));
     })
 }

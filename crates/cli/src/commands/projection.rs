@@ -5,8 +5,8 @@ use daybook_proto::node::v1;
 use crate::args::Projection;
 use crate::failure::Outcome;
 use crate::output;
+use crate::period;
 use crate::session::Session;
-use crate::units;
 
 /// Lists and rebuilds projections.
 pub(crate) async fn run(projection: Projection, session: &Session) -> Outcome {
@@ -35,7 +35,7 @@ pub(crate) async fn run(projection: Projection, session: &Session) -> Outcome {
                         rebuilt.partition.to_string(),
                         rebuilt.decisions.to_string(),
                         rebuilt.rows.to_string(),
-                        units::show_duration(rebuilt.duration.as_ref()),
+                        period::show_duration(rebuilt.duration.as_ref()),
                         rebuilt.generation.to_string(),
                     ]
                 });

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use daybook_server::file_access::FileAccess;
 use daybook_server::serve::{Running, StartError};
 use daybook_server::telemetry::Telemetry;
 use serde_json::json;
@@ -19,6 +20,7 @@ impl From<StartError> for Failure {
 pub(crate) async fn run(arguments: Serve, global: &Global) -> Outcome {
     let mut config = global.config()?;
     config.node.development |= arguments.dev;
+    config.node.leave_development = arguments.leave_development;
     if let Some(address) = arguments.listen {
         config.listen.address = address;
     }
@@ -29,6 +31,7 @@ pub(crate) async fn run(arguments: Serve, global: &Global) -> Outcome {
         config.log.url = log;
     }
     config.check()?;
+    FileAccess::parse(&config.node.file_access).keep_for_process();
     let telemetry = Telemetry::start(&config.telemetry)?;
     // Told to stop while it starts, it does.
     let mut stop = Stop::new()?;
@@ -40,9 +43,11 @@ pub(crate) async fn run(arguments: Serve, global: &Global) -> Outcome {
         write_ready(file, &running)?;
     }
     tracing::info!(address = %running.address, metrics = %running.metrics_address, "ready");
-    let outdated = tokio::select! {
+    let failed = tokio::select! {
         () = stop.asked() => None,
         outdated = running.outdated() => Some(outdated),
+        failed = running.log_failed() => Some(failed),
+        failed = running.out_of_files() => Some(failed),
     };
     tracing::info!("stopping: requests under way are answered");
     tokio::select! {
@@ -50,7 +55,7 @@ pub(crate) async fn run(arguments: Serve, global: &Global) -> Outcome {
         () = stop.asked() => tracing::warn!("stopping at once; the log is whole, the stores catch up at the next start"),
     }
     telemetry.stop();
-    outdated.map_or(Ok(()), |outdated| Err(outdated.into()))
+    failed.map_or(Ok(()), |failed| Err(failed.into()))
 }
 
 /// Written beside the file and moved into place: who waits for it never sees half of it.

@@ -413,6 +413,10 @@ impl Caller {
                 }
                 // It may have been decided: whoever wants to know asks again, under the same id.
                 (Some(info), None) if info.reason == "OUTCOME_UNKNOWN" => {}
+                // Not before the node is started again; it ends, or the test fails because it does not.
+                (Some(info), None) if info.reason == "PARTITION_BROKEN" => {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
                 (Some(info), None) => {
                     let message = status.message();
                     assert!(

@@ -90,6 +90,26 @@ impl Served {
         assert!(Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap().success());
     }
 
+    /// From now on it may open no file more than it has open.
+    pub fn may_open_no_more_files(&self) {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count();
+        let limit = format!("--nofile={open}:{open}");
+        let limited = Command::new("prlimit").args(["--pid", &self.child.id().to_string(), &limit]).status();
+        assert!(limited.unwrap().success());
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn ended(&mut self) -> std::process::ExitStatus {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(started.elapsed() < DEADLINE, "the node does not end: {}", tail(&self.data));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Kills it: SIGKILL, no warning.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
@@ -99,14 +119,7 @@ impl Served {
     /// Stops it as an operator would; it must end well.
     pub fn stop(mut self) {
         self.signal("TERM");
-        let started = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            assert!(started.elapsed() < DEADLINE, "the node does not stop: {}", tail(&self.data));
-            std::thread::sleep(Duration::from_millis(5));
-        };
+        let status = self.ended();
         assert!(status.success(), "the node ended with {status}: {}", tail(&self.data));
     }
 

@@ -13,7 +13,7 @@ use crate::args::{By, MetricArguments, StepOrder};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, line};
 use crate::session::Session;
-use crate::units;
+use crate::{period, units};
 
 /// Computes a metric and shows it, or writes it into a file for other programs.
 pub(super) async fn query(arguments: MetricArguments, arrow: Option<&Path>, session: &Session) -> Outcome {
@@ -196,7 +196,7 @@ fn text(of: ColumnType, value: Option<&Value>, zone: &str) -> String {
             let ms = u64::try_from(*ms).unwrap_or_default();
             match ms {
                 0..1_000 => format!("{ms} ms"),
-                _ => units::show_duration(Some(&units::proto_duration(std::time::Duration::from_secs(ms / 1_000)))),
+                _ => period::show_duration(Some(&units::proto_duration(std::time::Duration::from_secs(ms / 1_000)))),
             }
         }
         (_, Some(Value::Integer(number))) => number.to_string(),

@@ -67,7 +67,7 @@ async fn send(
         command_id: new_id(),
         tenant_id: session.tenant.clone(),
         events: std::mem::take(events),
-        batch: None,
+        ..Default::default()
     };
     let count = u32::try_from(request.events.len()).unwrap_or(u32::MAX);
     let response: v1::RecordEventsResponse = session.client.command(&request.command_id, &request).await?;

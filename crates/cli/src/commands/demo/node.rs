@@ -42,7 +42,7 @@ impl DemoNode {
         let mut node = Self {
             global: global.clone(),
             own: None,
-            address: global.server(&config),
+            address: global.server(&config).unwrap_or_default(),
             log: config.log.url.clone(),
             config,
             tenant,

@@ -17,15 +17,7 @@ const CHECK: &[u8] = b"check";
 /// Looks at the key ring.
 pub(super) fn look(config: &Config, seen: Option<&Seen>, scratch: &Path, memory: &Memory, report: &mut Report) {
     let folder = keys_folder(&config.node.data_dir);
-    let master = find_master_key(config);
-    if let Err(error) = &master {
-        report.add(
-            Finding::problem("master key", error)
-                .code(error.code())
-                .means("a node does not start without it")
-                .next("give it with keys.master_key_file or DAYBOOK_MASTER_KEY"),
-        );
-    }
+    let master = look_for_master_key(config, report);
     if !EmbeddedKeyRing::is_there(&folder) {
         let has_records = seen.is_some_and(Seen::has_records);
         report.add(if has_records && !config.keys.start_over {
@@ -40,7 +32,6 @@ pub(super) fn look(config: &Config, seen: Option<&Seen>, scratch: &Path, memory:
         return;
     }
     let beside = (is_in_use(&folder) == Some(true)).then(|| scratch.join("keys-beside"));
-    let master = master.unwrap_or_default();
     match check(&folder, beside.as_deref(), master, scratch, memory) {
         Ok(Checked::RightKey) => report.add(Finding::ok("key ring", "it can be read, and the master key is its own")),
         Ok(Checked::NoKey) => report.add(
@@ -49,18 +40,40 @@ pub(super) fn look(config: &Config, seen: Option<&Seen>, scratch: &Path, memory:
         ),
         Ok(Checked::Empty) => report.add(Finding::ok("key ring", "it was made and has no keys yet")),
         Err(error) => {
-            let next = match error {
-                PrivacyError::WrongMasterKey => "give the master key under which the key ring was made",
-                _ => "keep a copy of the folder `keys`, then put it back from the newest good copy",
-            };
-            report.add(
-                Finding::problem("key ring", &error)
-                    .code(error.code())
-                    .means("a node does not start on it; nothing sealed can be opened until it is right")
-                    .next(next),
-            );
+            report
+                .add(unusable(&error, "keep a copy of the folder `keys`, then put it back from the newest good copy"));
         }
     }
+}
+
+/// The master key that a node would use, if it is there.
+pub(super) fn look_for_master_key(config: &Config, report: &mut Report) -> Option<MasterKey> {
+    let error = match find_master_key(config) {
+        Ok(found) => return found,
+        Err(error) => error,
+    };
+    // One that others can read is told with the other secrets.
+    if !matches!(error, PrivacyError::Exposed(_)) {
+        report.add(
+            Finding::problem("master key", &error)
+                .code(error.code())
+                .means("a node does not start without it")
+                .next("give it with keys.master_key_file or DAYBOOK_MASTER_KEY"),
+        );
+    }
+    None
+}
+
+/// A ring that a node does not start on.
+pub(super) fn unusable(error: &PrivacyError, next: &str) -> Finding {
+    let next = match error {
+        PrivacyError::WrongMasterKey => "give the master key under which the key ring was made",
+        _ => next,
+    };
+    Finding::problem("key ring", error)
+        .code(error.code())
+        .means("a node does not start on it; nothing sealed can be opened until it is right")
+        .next(next)
 }
 
 enum Checked {

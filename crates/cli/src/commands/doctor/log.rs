@@ -7,12 +7,12 @@ use std::time::Duration;
 use daybook_kernel::hash::Hash;
 use daybook_kernel::id::{Offset, PartitionId};
 use daybook_kernel::record::DecisionRecord;
-use daybook_log::{Bounds, EmbeddedLog, Log, LogError, Topic, codes};
+use daybook_log::{BesideTopics, Bounds, EmbeddedLog, KafkaOptions, Log, LogError, Topic, codes};
 use daybook_proto::log::v1::CommandRecord;
 use daybook_rocks::{Memory, is_in_use};
 use daybook_server::config::Config;
 use daybook_server::data_dir::{keys_folder, log_folder};
-use daybook_server::serve::open_log;
+use daybook_server::serve::{kafka_options, open_log};
 use daybook_server::snapshots::through_archive;
 use prost::Message;
 
@@ -35,9 +35,32 @@ impl Seen {
     }
 }
 
+/// What became of looking at the log.
+pub(super) enum Looked {
+    /// It is there.
+    Seen(Seen),
+    /// There is none yet.
+    NoneYet,
+    /// It could not be looked at, which was told.
+    Failed,
+}
+
+impl Looked {
+    /// The log, if it could be opened.
+    pub(super) fn seen(&self) -> Option<&Seen> {
+        match self {
+            Self::Seen(seen) => Some(seen),
+            Self::NoneYet | Self::Failed => None,
+        }
+    }
+}
+
 /// Opens the log and looks at it.
-pub(super) async fn look(config: &Config, scratch: &Path, memory: &Memory, report: &mut Report) -> Option<Seen> {
-    let (log, in_use) = open(config, scratch, memory, report).await?;
+pub(super) async fn look(config: &Config, scratch: &Path, memory: &Memory, report: &mut Report) -> Looked {
+    let (log, in_use) = match open(config, scratch, memory, report).await {
+        Ok(opened) => opened,
+        Err(looked) => return looked,
+    };
     // What was trimmed away and archived is not missing. What is wrong with the address of the archive, a start tells.
     let log = through_archive(config, Arc::clone(&log)).unwrap_or(log);
     let (name, partitions) = (config.log.name.as_str(), config.log.partitions);
@@ -57,7 +80,7 @@ pub(super) async fn look(config: &Config, scratch: &Path, memory: &Memory, repor
             Ok(found) => bounds.push(found),
             Err(error) => {
                 report.add(told(format!("log, partition {partition}"), &error));
-                return None;
+                return Looked::Failed;
             }
         }
     }
@@ -72,19 +95,25 @@ pub(super) async fn look(config: &Config, scratch: &Path, memory: &Memory, repor
         let finding = Finding::ok("log", found);
         report.add(finding.means("`daybook log verify` reads all of it"));
     }
-    Some(Seen { log, in_use, bounds })
+    Looked::Seen(Seen { log, in_use, bounds })
 }
 
-async fn open(config: &Config, scratch: &Path, memory: &Memory, report: &mut Report) -> Option<(Arc<dyn Log>, bool)> {
-    if config.log.kafka_brokers().is_some() {
+async fn open(
+    config: &Config,
+    scratch: &Path,
+    memory: &Memory,
+    report: &mut Report,
+) -> Result<(Arc<dyn Log>, bool), Looked> {
+    if let Some(options) = kafka_options(config) {
         // Looking must not create anything.
-        let mut config = config.clone();
-        config.log.kafka_replication = 0;
-        return match open_log(&config, memory).await {
-            Ok(log) => Some((log, false)),
+        let mut looking = config.clone();
+        looking.log.kafka_replication = 0;
+        return match open_log(&looking, memory).await {
+            Ok(log) => Ok((log, false)),
+            Err(LogError::TopicMissing { .. }) => Err(none_on_kafka(config, options, report).await),
             Err(error) => {
                 report.add(told("log".to_owned(), &error));
-                None
+                Err(Looked::Failed)
             }
         };
     }
@@ -104,26 +133,83 @@ async fn open(config: &Config, scratch: &Path, memory: &Memory, report: &mut Rep
         EmbeddedLog::open_read_only(folder, memory)
     };
     match opened {
-        Ok(log) => Some((Arc::new(log), in_use)),
+        Ok(log) => Ok((Arc::new(log), in_use)),
         Err(LogError::NotFound { folder }) => {
             let data = &config.node.data_dir;
-            let finding = if data.join("store").exists() || keys_folder(data).exists() {
-                Finding::problem("log", format!("there is none in {}, but there are stores or keys", folder.display()))
+            if has_stores(config) || keys_folder(data).exists() {
+                report.add(
+                    Finding::problem(
+                        "log",
+                        format!("there is none in {}, but there are stores or keys", folder.display()),
+                    )
                     .code(codes::LOG_NOT_FOUND)
                     .means("a node would begin a new log, and refuse the stores of the old one")
-                    .next("put the folder `log` back from its copy before a node is started")
-            } else {
+                    .next("put the folder `log` back from its copy before a node is started"),
+                );
+                return Err(Looked::Failed);
+            }
+            report.add(
                 Finding::ok("log", format!("there is none in {} yet", folder.display()))
-                    .means("the first start makes a new one")
-            };
-            report.add(finding);
-            None
+                    .means("the first start makes a new one"),
+            );
+            Err(Looked::NoneYet)
         }
         Err(error) => {
             report.add(told("log".to_owned(), &error));
-            None
+            Err(Looked::Failed)
         }
     }
+}
+
+fn has_stores(config: &Config) -> bool {
+    config.node.data_dir.join("store").exists()
+}
+
+/// One of the log's topics is missing: no node has run yet, or somebody has deleted it.
+async fn none_on_kafka(config: &Config, options: KafkaOptions, report: &mut Report) -> Looked {
+    let name = options.name.clone();
+    let creates = options.create_with_replication.is_some();
+    let (mut there, mut missing) = (Vec::new(), Vec::new());
+    let topics = match BesideTopics::connect(KafkaOptions { create_with_replication: None, ..options }, false) {
+        Ok(topics) => topics,
+        Err(error) => {
+            report.add(told("log".to_owned(), &error));
+            return Looked::Failed;
+        }
+    };
+    for topic in ["commands", "decisions", "keys"].map(|topic| format!("{name}.{topic}")) {
+        match topics.exists(&topic).await {
+            Ok(true) => there.push(topic),
+            Ok(false) => missing.push(topic),
+            Err(error) => {
+                report.add(told("log".to_owned(), &error));
+                return Looked::Failed;
+            }
+        }
+    }
+    let found = format!("there are no topics {}", missing.join(", "));
+    if !there.is_empty() || has_stores(config) {
+        let but =
+            if there.is_empty() { "but there are stores".to_owned() } else { format!("but {}", there.join(", ")) };
+        report.add(
+            Finding::problem("log", format!("{found}, {but}"))
+                .code(codes::LOG_NOT_FOUND)
+                .means("somebody has deleted them, or they are on other brokers; a node would begin a new log")
+                .next("check log.url and log.name; put the topics back before a node is started"),
+        );
+        return Looked::Failed;
+    }
+    if !creates {
+        report.add(
+            Finding::problem("log", format!("{found}, and log.kafka_replication is 0"))
+                .code(codes::TOPIC_SETTINGS_WRONG)
+                .means("a node does not create topics, and does not start without them")
+                .next("create them as the page says, or set log.kafka_replication"),
+        );
+        return Looked::Failed;
+    }
+    report.add(Finding::ok("log", found).means("no node has run on this log yet: the first start makes them"));
+    Looked::NoneYet
 }
 
 fn told(subject: String, error: &LogError) -> Finding {

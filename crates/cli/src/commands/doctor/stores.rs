@@ -16,7 +16,14 @@ use super::finding::{Finding, Report};
 use super::log::{Seen, record};
 
 /// Looks at the store of every partition.
-pub(super) async fn look(config: &Config, seen: Option<&Seen>, scratch: &Path, memory: &Memory, report: &mut Report) {
+pub(super) async fn look(
+    config: &Config,
+    seen: Option<&Seen>,
+    node_runs: bool,
+    scratch: &Path,
+    memory: &Memory,
+    report: &mut Report,
+) {
     let Some(seen) = seen else { return };
     let projections = ProjectionVersion::of_release(&daybook_domains::registry());
     let (before, mut found, mut behind, mut outdated) = (report.problems(), 0, 0, Vec::new());
@@ -57,7 +64,13 @@ pub(super) async fn look(config: &Config, seen: Option<&Seen>, scratch: &Path, m
         let finding = Finding::ok("stores", found);
         report.add(match behind {
             0 => finding,
-            behind => finding.means(format!("{behind} records are folded into them at the next start")),
+            behind if node_runs || seen.in_use => finding.means(format!(
+                "{behind} records are not in them; the node that runs applies those of the partitions that it leads or follows"
+            )),
+            behind if config.log.kafka_brokers().is_some() => finding.means(format!(
+                "{behind} records are not in them; a node that starts applies those of the partitions that it is given"
+            )),
+            behind => finding.means(format!("{behind} records are applied at the next start")),
         });
     }
     outdated.sort();

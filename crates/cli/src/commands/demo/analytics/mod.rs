@@ -48,7 +48,11 @@ const SENDERS: usize = 6;
 /// Lives the month on the node that runs, or on one of its own.
 pub(super) async fn run(arguments: AnalyticsDemo, global: &Global) -> Outcome {
     let (_folder, folder) = scratch("demo")?;
-    let output = std::path::absolute(&arguments.output)?;
+    // A folder of the demo's own goes again when the demo fails.
+    let (own, output) = match &arguments.output {
+        Some(output) => (None, std::path::absolute(output)?),
+        None => scratch("demo-output").map(|(own, output)| (Some(own), output))?,
+    };
     std::fs::create_dir_all(output.join("export"))?;
     let export_url = format!("file://{}", output.join("export").display());
     let data = folder.join("node");
@@ -56,7 +60,8 @@ pub(super) async fn run(arguments: AnalyticsDemo, global: &Global) -> Outcome {
     let node = DemoNode::find_or_start(global, None, &data, settings).await?;
     let mut teller = Teller { json: global.json, step: 0 };
     let told = tell(&node, &arguments, &output, &mut teller).await;
-    let (data, more) = (node.config.node.data_dir.clone(), node.hints("analytics query usage, analytics chart funnel"));
+    let (data, mut more) =
+        (node.config.node.data_dir.clone(), node.hints("analytics query usage, analytics chart funnel"));
     // A stop writes what is in memory into files.
     node.stop().await;
     let mut summary = told?;
@@ -71,6 +76,13 @@ pub(super) async fn run(arguments: AnalyticsDemo, global: &Global) -> Outcome {
     ));
     expect(searched.found.is_empty(), || format!("found {}", searched.found.join("; ")))?;
     teller.say("none of them is anywhere");
+    if let Some(own) = own {
+        let path = own.keep();
+        more.push(format!(
+            "charts and the export stay in {}; remove that folder when you no longer need it",
+            path.display()
+        ));
+    }
     if global.json {
         summary["searched"] = json!({ "files": files, "rows": rows, "found": 0 });
         output::json(&summary);
@@ -220,7 +232,7 @@ async fn record(node: &DemoNode, month: Month, teller: &Teller) -> Outcome<Recor
                         command_id: new_id(),
                         tenant_id: program.tenant.clone(),
                         events: std::mem::replace(&mut events, rest),
-                        batch: None,
+                        ..Default::default()
                     };
                     let response: v1::RecordEventsResponse =
                         program.client.command(&request.command_id, &request).await?;

@@ -15,12 +15,12 @@ use crate::commands::demo::node::DemoNode;
 use crate::commands::demo::teller::{Teller, expect};
 use crate::commands::log::{self, CACHE_BYTES};
 use crate::commands::replay::{self, WRITE_BUFFER_BYTES};
-use crate::commands::{export, hold, item, platform};
+use crate::commands::{export, export_check, hold, item, platform};
 use crate::failure::{Failure, Outcome};
 use crate::offline::ReadableLog;
 use crate::output::short;
 use crate::session::{Session, scratch};
-use crate::units;
+use crate::{period, units};
 
 const HOLD: &str = "harbour-crane";
 const CLASS: &str = "mail";
@@ -35,26 +35,27 @@ pub(crate) async fn tell(node: &DemoNode, mail: &[PathBuf], custodian: Option<&s
     let mut teller = Teller { json, step: 0 };
     let admin = node.session("olga", &["admin"])?;
     let records = node.session("rita", &["records-manager"])?;
+    let colleague = node.session("ruth", &["records-manager"])?;
     let alice = node.session("alice", &["legal"])?;
     let bob = node.session("bob", &["legal"])?;
     let tenant = &node.tenant;
     teller.say("A legal hold stops a deletion");
     teller.say(format_args!("node {}, log {}, tenant {tenant}", node.address, node.log));
-    teller.say("olga is an administrator, rita a records manager, alice and bob are lawyers");
+    teller.say("olga is an administrator, rita and ruth are records managers, alice and bob are lawyers");
 
     teller.step("rita says how long mail is kept, and imports a mailbox");
     let messages = Messages::read(mail)?;
     platform::create_tenant(&admin, tenant, "Demo").await?;
     let custodian = custodian.map_or_else(|| messages.most_frequent(), |custodian| Ok(custodian.to_lowercase()))?;
     // Long enough that nothing is due yet.
-    let now = set_class(&records, 100 * 365 * DAY).await?;
+    let now = decided_at(set_class(&records, 100 * 365 * DAY, 0).await?.receipt)?;
     let long = whole_days(now.since(messages.oldest)) + 2 * DAY;
-    set_class(&records, long).await?;
+    set_class(&records, long, 0).await?;
     teller.command(format_args!("--as rita retention set {CLASS} --period {}", show(long)));
     teller.command(format_args!("--as rita item import {} --retention {CLASS}", names(mail)));
     let options =
         daybook_mail::Options { retention_class: CLASS, data_category: "email", case_ids: &[], custodians: &[] };
-    let imported = item::import(&records, mail, &options).await?;
+    let imported = item::import(&records, mail, &options, false).await?;
     teller.show(|| imported.show());
     let total = imported.created;
 
@@ -82,11 +83,21 @@ pub(crate) async fn tell(node: &DemoNode, mail: &[PathBuf], custodian: Option<&s
     expect(stands, || "the hold did not stop the deletion".to_owned())?;
 
     teller.step(
-        "rita shortens how long mail is kept, and the clock of the log moves on: retention runs out for all of it",
+        "rita wants to keep mail for less long; as messages fall due by it, she says how many may, and ruth agrees",
     );
     let shorter = whole_days(now.since(messages.newest)) + DAY;
-    teller.command(format_args!("--as rita retention set {CLASS} --period {}", show(shorter)));
-    set_class(&records, shorter).await?;
+    teller.command(format_args!("--as rita retention preview {CLASS} --period {}", show(shorter)));
+    let due = preview_class(&records, shorter).await?.due_items;
+    teller.say(format_args!("{due} messages would fall due within 30 days"));
+    let code = refused(set_class(&records, shorter, 0).await, "items fell due without a word")?;
+    teller.say(format_args!("refused without their number: {code}"));
+    teller.command(format_args!("--as rita retention set {CLASS} --period {} --accept-due {due}", show(shorter)));
+    let waits = set_class(&records, shorter, due).await?.retention_class.and_then(|status| status.pending_change);
+    let waits = waits.ok_or_else(|| Failure::new("the demo did not go as it should: the change did not wait"))?;
+    teller.command(format_args!("--as ruth retention approve {CLASS} --accept-due {due}"));
+    approve_class(&colleague, waits.change_id, due).await?;
+
+    teller.step("the clock of the log moves on: retention runs out for all of it");
     teller.command("clock --advance 2d");
     platform::advance_clock(&admin, 2 * DAY).await?;
     let deferred = until(&records, "retention ran", |items| {
@@ -95,13 +106,13 @@ pub(crate) async fn tell(node: &DemoNode, mail: &[PathBuf], custodian: Option<&s
     })
     .await?;
     teller.say(format_args!(
-        "{} messages are gone; {} are put off, because a hold matches them:",
+        "{} messages are gone; {} deletions are deferred, because a hold matches them:",
         total - held,
         deferred.len()
     ));
     teller.command(format_args!("item list --deferred-by {HOLD}"));
     teller.show(|| item::show_items(&deferred[..deferred.len().min(SHOWN)]));
-    expect(deferred.len() as u64 == held, || format!("{} deletions were put off, {held} expected", deferred.len()))?;
+    expect(deferred.len() as u64 == held, || format!("{} deletions were deferred, {held} expected", deferred.len()))?;
 
     teller.step("alice opens a held message; that is an access, decided and recorded");
     teller.command(format_args!("--as alice item reveal {held_id} --purpose 'first review'"));
@@ -126,7 +137,7 @@ pub(crate) async fn tell(node: &DemoNode, mail: &[PathBuf], custodian: Option<&s
     let released = approve(&bob, &change_id).await?;
     teller.say(format_args!("{HOLD} is {}", crate::output::plain(released.state().as_str_name(), "HOLD_STATE_")));
 
-    teller.step("what was put off happens by itself, and the keys of the content are destroyed");
+    teller.step("the deferred deletions take place, and the keys of the content are destroyed");
     let purged = until(&records, "the deferred deletions happened", |items| {
         items.iter().all(|item| item.state() == ItemState::Purged).then_some(items.len())
     })
@@ -149,7 +160,7 @@ pub(crate) async fn tell(node: &DemoNode, mail: &[PathBuf], custodian: Option<&s
         "hold audit --hold {HOLD} --export audit.jsonl; daybook log verify --export audit.jsonl"
     ));
     let written = export::write_file(&auditor, &audit, &file).await?;
-    let checked = export::check(&file, Some(written.head))?;
+    let checked = export_check::check(&file, Some(written.head))?;
     let (entries, links, head) = (checked.entries.len(), checked.chain.links, short(&checked.chain.head.to_hex()));
     teller.say(format_args!("{entries} entries stand in a chain of {links} links that ends in {head}"));
 
@@ -207,7 +218,7 @@ impl Messages {
             daybook_mail::Options { retention_class: CLASS, data_category: "email", case_ids: &[], custodians: &[] };
         let mut messages = Self { oldest: Timestamp::MAX, newest: Timestamp::MIN, people: HashMap::new() };
         for batch in daybook_mail::batches(daybook_mail::read(mail, &options)?) {
-            for item in batch.items {
+            for item in batch.mail.into_iter().map(|mail| mail.item) {
                 let created = item.created_at.as_ref().and_then(|time| Timestamp::from_proto(time).ok());
                 let created = created.ok_or_else(|| Failure::new("a message has no time"))?;
                 messages.oldest = messages.oldest.min(created);
@@ -231,21 +242,60 @@ impl Messages {
     }
 }
 
-/// Defines how long mail is kept, and returns what time it is on the log.
-async fn set_class(records: &Session, period: Duration) -> Outcome<Timestamp> {
-    let class = v1::RetentionClass {
+/// How long mail is kept, as a class.
+fn class(period: Duration) -> Option<v1::RetentionClass> {
+    Some(v1::RetentionClass {
         retention_class_id: CLASS.to_owned(),
         period: Some(units::proto_duration(period)),
         action: v1::RetentionAction::Delete.into(),
-    };
+        ..Default::default()
+    })
+}
+
+/// Says how long mail is kept.
+async fn set_class(
+    records: &Session,
+    period: Duration,
+    accept_due_items: u64,
+) -> Outcome<v1::SetRetentionClassResponse> {
     let request = v1::SetRetentionClassRequest {
         command_id: new_id(),
         tenant_id: records.tenant.clone(),
-        retention_class: Some(class),
+        retention_class: class(period),
+        accept_due_items,
     };
-    let response: v1::SetRetentionClassResponse = records.client.command(&request.command_id, &request).await?;
-    let decided_at = response.receipt.and_then(|receipt| receipt.decided_at);
-    decided_at.and_then(|time| Timestamp::from_proto(&time).ok()).ok_or_else(|| Failure::new("no time came back"))
+    records.client.command(&request.command_id, &request).await
+}
+
+/// What a period of the class would do.
+async fn preview_class(records: &Session, period: Duration) -> Outcome<v1::PreviewRetentionClassResponse> {
+    let request = v1::PreviewRetentionClassRequest {
+        tenant_id: records.tenant.clone(),
+        retention_class: class(period),
+        ..Default::default()
+    };
+    records.client.ask(&request).await
+}
+
+async fn approve_class(
+    who: &Session,
+    change_id: String,
+    accept_due_items: u64,
+) -> Outcome<v1::ApproveRetentionChangeResponse> {
+    let request = v1::ApproveRetentionChangeRequest {
+        command_id: new_id(),
+        tenant_id: who.tenant.clone(),
+        retention_class_id: CLASS.to_owned(),
+        change_id,
+        comment: "agreed".to_owned(),
+        accept_due_items,
+    };
+    who.client.command(&request.command_id, &request).await
+}
+
+fn decided_at(receipt: Option<daybook_proto::log::v1::Receipt>) -> Outcome<Timestamp> {
+    let time = receipt.and_then(|receipt| receipt.decided_at).and_then(|time| Timestamp::from_proto(&time).ok());
+    time.ok_or_else(|| Failure::new("no time came back"))
 }
 
 fn whole_days(duration: Duration) -> Duration {
@@ -253,7 +303,7 @@ fn whole_days(duration: Duration) -> Duration {
 }
 
 fn show(duration: Duration) -> String {
-    units::show_duration(Some(&units::proto_duration(duration)))
+    period::show_duration(Some(&units::proto_duration(duration)))
 }
 
 async fn place(alice: &Session, scope: v1::Scope) -> Outcome<v1::Hold> {
@@ -278,6 +328,7 @@ async fn release(alice: &Session) -> Outcome<v1::Hold> {
         hold_id: HOLD.to_owned(),
         reason: "the matter is settled".to_owned(),
         delay: Some(prost_types::Duration::default()),
+        calendar_delay: None,
     };
     let response: v1::ReleaseHoldResponse = alice.client.command(&request.command_id, &request).await?;
     response.hold.ok_or_else(|| Failure::new("the node showed no hold"))

@@ -1,12 +1,10 @@
 //! `daybook item`: governed items.
 
+mod import;
+
 use std::time::SystemTime;
 
-use daybook_mail::Malformed;
-use daybook_privacy::codes::KEY_DESTROYED;
 use daybook_proto::legal_hold::v1;
-use indicatif::{ProgressBar, ProgressStyle};
-use legal_hold_processor::codes::{ITEM_CONFLICT, ITEM_DISPOSED};
 
 use crate::args::{Item, ItemState, ReviewOutcome};
 use crate::client::new_id;
@@ -16,8 +14,7 @@ use crate::output::{self, line, plain};
 use crate::session::Session;
 use crate::units;
 
-/// Skipped messages that are listed one by one.
-const LISTED_MAX: usize = 20;
+pub(crate) use import::import;
 
 /// Registers, imports, shows, checks and disposes of items.
 pub(crate) async fn run(item: Item, session: &Session) -> Outcome {
@@ -54,20 +51,20 @@ pub(crate) async fn run(item: Item, session: &Session) -> Outcome {
             };
             register(session, item).await
         }
-        Item::Import { paths, retention, category, cases, custodians } => {
+        Item::Import { paths, retention, category, cases, custodians, accept_due } => {
             let options = daybook_mail::Options {
                 retention_class: &retention,
                 data_category: &category,
                 case_ids: &cases,
                 custodians: &custodians,
             };
-            let imported = import(session, &paths, &options).await?;
+            let imported = import(session, &paths, &options, accept_due).await?;
             if session.json {
                 output::json(&imported.to_json());
             } else {
                 imported.show();
             }
-            Ok(())
+            imported.check()
         }
         Item::List { state, case, entity, deferred_by, limit } => {
             list(session, state, case, entity, deferred_by, limit).await
@@ -136,105 +133,6 @@ async fn register(session: &Session, item: v1::Item) -> Outcome {
         let what = if response.created { "is registered" } else { "was registered before, just as it is" };
         line(format_args!("item {id} {what}, at {at}"));
     })
-}
-
-/// What an import did.
-#[derive(Debug, Default)]
-pub(crate) struct Imported {
-    /// Messages that are items now.
-    pub(crate) created: u64,
-    /// Messages that were items already.
-    pub(crate) unchanged: u64,
-    /// Messages that were items and are disposed of: they do not come back.
-    pub(crate) disposed: u64,
-    /// What is no message, or stands differently under its id.
-    pub(crate) skipped: Vec<Malformed>,
-}
-
-impl Imported {
-    /// Tells people.
-    pub(crate) fn show(&self) {
-        let Self { created, unchanged, disposed, skipped } = self;
-        line(format_args!("{created} messages imported, {} skipped", skipped.len()));
-        if unchanged + disposed > 0 {
-            line(format_args!("{unchanged} were there before, {disposed} had been deleted and stay so"));
-        }
-        for skipped in skipped.iter().take(LISTED_MAX) {
-            line(format_args!("  skipped {}: {}", skipped.place, skipped.reason));
-        }
-        if skipped.len() > LISTED_MAX {
-            line(format_args!("  and {} more; --json lists them all", skipped.len() - LISTED_MAX));
-        }
-    }
-
-    fn to_json(&self) -> serde_json::Value {
-        let skipped = self.skipped.iter();
-        let skipped: Vec<_> =
-            skipped.map(|skipped| serde_json::json!({ "place": skipped.place, "reason": skipped.reason })).collect();
-        serde_json::json!({
-            "createdCount": self.created,
-            "unchangedCount": self.unchanged,
-            "disposedCount": self.disposed,
-            "skipped": skipped,
-        })
-    }
-}
-
-/// Registers the messages of mailboxes. Importing again is safe: an item's id is made of its message, and what was
-/// deleted stays deleted.
-pub(crate) async fn import(
-    session: &Session,
-    paths: &[std::path::PathBuf],
-    options: &daybook_mail::Options<'_>,
-) -> Outcome<Imported> {
-    let bar = ProgressBar::no_length();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} messages, {per_sec}") {
-        bar.set_style(style);
-    }
-    let mut imported = Imported::default();
-    for batch in daybook_mail::batches(daybook_mail::read(paths, options)?) {
-        imported.skipped.extend(batch.malformed);
-        if batch.items.is_empty() {
-            continue;
-        }
-        bar.inc(batch.items.len() as u64);
-        match register_batch(session, batch.items.clone(), &mut imported).await {
-            Err(failure) if stands_otherwise(&failure) => {
-                // A batch is registered whole or not at all: one by one it shows which of them it is.
-                for item in batch.items {
-                    let place = format!("{} ({})", item.reference, item.item_id);
-                    match register_batch(session, vec![item], &mut imported).await {
-                        Err(failure) if was_disposed(&failure) => imported.disposed += 1,
-                        Err(failure) if stands_otherwise(&failure) => {
-                            imported.skipped.push(Malformed { place, reason: failure.message().to_owned() });
-                        }
-                        other => other?,
-                    }
-                }
-            }
-            other => other?,
-        }
-    }
-    bar.finish_and_clear();
-    Ok(imported)
-}
-
-async fn register_batch(session: &Session, items: Vec<v1::Item>, imported: &mut Imported) -> Outcome {
-    let request = v1::RegisterItemsRequest { command_id: new_id(), tenant_id: session.tenant.clone(), items };
-    let response: v1::RegisterItemsResponse = session.client.command(&request.command_id, &request).await?;
-    imported.created += u64::from(response.created_count);
-    imported.unchanged += u64::from(response.unchanged_count);
-    Ok(())
-}
-
-/// Whether an item was deleted before: the key that its content would need is gone.
-fn was_disposed(failure: &Failure) -> bool {
-    [ITEM_DISPOSED.name, KEY_DESTROYED.name].iter().any(|code| failure.code() == Some(*code))
-}
-
-/// Whether an item is refused because of how it stands, as opposed to how it was asked for.
-fn stands_otherwise(failure: &Failure) -> bool {
-    was_disposed(failure) || failure.code() == Some(ITEM_CONFLICT.name)
 }
 
 async fn list(
@@ -316,7 +214,7 @@ pub(crate) fn show_item(item: &v1::Item) {
     output::facts(item_facts(item));
 }
 
-fn item_facts(item: &v1::Item) -> [(&'static str, String); 12] {
+fn item_facts(item: &v1::Item) -> [(&'static str, String); 14] {
     let entities = item.entities.iter().map(|entity| {
         let role = plain(entity.role().as_str_name(), "ENTITY_ROLE_");
         let name = if entity.display_name.is_empty() { String::new() } else { format!(" ({})", entity.display_name) };
@@ -334,7 +232,9 @@ fn item_facts(item: &v1::Item) -> [(&'static str, String); 12] {
         ("retention", item.retention_class_id.clone()),
         ("content hash", item.content_hash.clone()),
         ("reference", item.reference.clone()),
+        ("remarks", item.remarks().map(import::remark_text).collect::<Vec<_>>().join("\n")),
         ("content", sealed.to_owned()),
+        ("location", item.location.clone()),
         ("title", item.title.clone()),
         ("body", item.body.clone()),
     ]
