@@ -178,6 +178,7 @@ daybook_kernel::commands! {
 impl Domain for Notes {
     const NAME: &'static str = "notes";
     const SERVICE: &'static str = "none";
+    const POLICY_NAMESPACE: &'static str = "Notes";
     const DECIDER_VERSION: u32 = 7;
     const CEDAR_SCHEMA: &'static str = "namespace Notes { entity Notes { tenant: String };
         action Use appliesTo { principal: [User, Service], resource: Notes }; }";

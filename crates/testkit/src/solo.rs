@@ -11,13 +11,14 @@ use bytes::Bytes;
 use daybook_kernel::apply::{Fold, apply_record};
 use daybook_kernel::chain::Head;
 use daybook_kernel::decide::{Decider, Place};
+use daybook_kernel::domain::stream_actor;
 use daybook_kernel::feature_level::FeatureLevel;
 use daybook_kernel::hash::Hash;
 use daybook_kernel::id::{CommandId, Epoch, Offset, PartitionId, TenantId};
 use daybook_kernel::record::DecisionRecord;
 use daybook_kernel::registry::Registry;
 use daybook_kernel::state::MemoryState;
-use daybook_kernel::system::{Effect, due_timers, open_effects};
+use daybook_kernel::system::{Effect, OpenEffect, due_timers, open_effects};
 use daybook_kernel::table::View;
 use daybook_kernel::time::Timestamp;
 use daybook_policy::Cedar;
@@ -68,6 +69,7 @@ impl Solo {
             schema,
             description: String::new(),
             feature_level: FeatureLevel::NEWEST.0,
+            ends_development: false,
         };
         let record = solo.record("platform", "platform", "PublishShippedPolicySet", shipped.encode_to_vec());
         solo.submit(v1::CommandRecord { actor: Some(system_actor()), ..record });
@@ -110,12 +112,27 @@ impl Solo {
         who: &str,
         roles: &[&str],
     ) -> v1::Decision {
+        self.ask_for(tenant, &[tenant], domain, kind, request, who, roles)
+    }
+
+    /// The same with a token that speaks for several tenants.
+    #[expect(clippy::too_many_arguments, reason = "one for each thing that a command says")]
+    pub fn ask_for(
+        &mut self,
+        tenant: &str,
+        tenants: &[&str],
+        domain: &str,
+        kind: &str,
+        request: &impl Message,
+        who: &str,
+        roles: &[&str],
+    ) -> v1::Decision {
         let record = self.record(tenant, domain, kind, request.encode_to_vec());
         let actor = v1::Actor {
             kind: v1::actor::Kind::User.into(),
             id: who.to_owned(),
             roles: roles.iter().map(ToString::to_string).collect(),
-            tenant_ids: vec![tenant.to_owned()],
+            tenant_ids: tenants.iter().map(ToString::to_string).collect(),
         };
         self.submit(v1::CommandRecord { actor: Some(actor), ..record })
     }
@@ -189,18 +206,38 @@ impl Solo {
 
     /// Carries out the first open effect, if any.
     pub fn run_one_effect(&mut self) -> bool {
-        let open = open_effects(&self.state, None, 1).expect("state in memory does not fail");
-        let Some(((command, index), row)) = open.into_iter().next() else { return false };
+        self.run_effect(0)
+    }
+
+    /// Carries out one of the open effects, counted round, if there is any: they may come in any order.
+    pub fn run_effect(&mut self, which: usize) -> bool {
+        let Some((asked_by, row)) = self.open_effect(which) else { return false };
         let reply = self.carry_out(&row);
+        self.report(asked_by, &row, reply);
+        true
+    }
+
+    /// Carries out one of the open effects, and loses its outcome: the node ended in between, and tries it again.
+    pub fn run_effect_and_forget(&mut self, which: usize) -> bool {
+        let Some((_, row)) = self.open_effect(which) else { return false };
+        self.carry_out(&row);
+        true
+    }
+
+    fn open_effect(&self, which: usize) -> Option<OpenEffect> {
+        let mut open = open_effects(&self.state, None, 1_000).expect("state in memory does not fail");
+        if open.is_empty() { None } else { Some(open.swap_remove(which % open.len())) }
+    }
+
+    fn report(&mut self, (command, index): (Offset, u32), row: &OutboxRow, reply: Vec<u8>) {
         let record = self.record(&row.tenant_id, &row.domain, &row.reply_kind, reply);
         let origin = v1::EffectOrigin { command_offset: command.0, index };
         self.submit(v1::CommandRecord {
-            stream_key: row.stream_key,
+            stream_key: row.stream_key.clone(),
             actor: Some(system_actor()),
             origin: Some(v1::Origin { source: Some(Source::Effect(origin)) }),
             ..record
         });
-        true
     }
 
     fn carry_out(&mut self, row: &OutboxRow) -> Vec<u8> {
@@ -208,21 +245,20 @@ impl Solo {
             Effect::FORWARD => {
                 let forward = Forward::decode(row.payload.clone()).expect("an effect's payload");
                 let record = self.record(&forward.tenant_id, &forward.domain, &forward.kind, forward.payload.to_vec());
-                let offset = self.commands.len() as u64;
+                let place = Place {
+                    partition: P0,
+                    command: Offset(self.commands.len() as u64),
+                    record: self.head.next_record,
+                    index: 0,
+                    now: self.log_time(),
+                };
                 let decision = self.submit(v1::CommandRecord {
                     stream_key: forward.stream_key,
-                    actor: Some(system_actor()),
+                    actor: Some(stream_actor(&row.tenant_id, &row.stream_key)),
                     ..record
                 });
-                let (accepted, code) = match decision.outcome {
-                    Some(Outcome::Accepted(_)) => (true, String::new()),
-                    Some(Outcome::Rejected(rejected)) => (false, rejected.code),
-                    other => (false, format!("{other:?}")),
-                };
-                let correlation = forward.correlation;
-                let outcome =
-                    v1::ForwardOutcome { correlation, partition: 0, offset, accepted, code, message: String::new() };
-                ForwardReply { outcome: Some(outcome) }.encode_to_vec()
+                let outcome = self.decider.forward_outcome(place, decision, forward.correlation);
+                ForwardReply { outcome: Some(outcome.expect("a forwarded command is decided")) }.encode_to_vec()
             }
             Effect::DESTROY_KEYS => {
                 let destroy = DestroyKeys::decode(row.payload.clone()).expect("an effect's payload");

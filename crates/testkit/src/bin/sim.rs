@@ -93,7 +93,7 @@ fn many(from: u64, to: u64, time: Duration) -> ExitCode {
     let (runs, sum) = *total.lock().unwrap_or_else(|lock| lock.into_inner());
     println!(
         "{runs} runs in {} s without a failure{}: {} commands decided, {} takeovers, {} records dropped, {} faults, {} answers \
-         and {} looks checked, {} effects, {} hours simulated",
+         and {} looks checked, {} effects, {} items deleted and {} held, {} hours simulated",
         started.elapsed().as_secs(),
         if failed.load(Ordering::Relaxed) { " before the one above" } else { "" },
         sum.decisions,
@@ -103,6 +103,8 @@ fn many(from: u64, to: u64, time: Duration) -> ExitCode {
         sum.answers,
         sum.looks,
         sum.effects,
+        sum.deleted,
+        sum.held,
         sum.simulated_us / 3_600_000_000
     );
     if failed.load(Ordering::Relaxed) { ExitCode::FAILURE } else { ExitCode::SUCCESS }

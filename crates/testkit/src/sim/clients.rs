@@ -8,11 +8,16 @@ use daybook_runtime::{Outcome, SubmitError};
 use prost::Message;
 use tokio::task::JoinHandle;
 
+use super::holds;
+use super::world::TENANTS;
+
 /// A caller.
 pub(super) struct Client {
     pub(super) id: usize,
     pub(super) tenant: TenantId,
     pub(super) left: usize,
+    /// Whether it asks for legal holds.
+    holds: bool,
     /// Nothing is asked before this.
     pub(super) idle_until_us: i64,
     pub(super) op: Option<Op>,
@@ -52,14 +57,23 @@ const KINDS: [(&str, u32); 8] = [
 ];
 
 impl Client {
-    pub(super) fn new(id: usize, tenant: TenantId, commands: usize) -> Self {
-        Self { id, tenant, left: commands, idle_until_us: 0, op: None, sent: 0 }
+    pub(super) fn new(id: usize, tenant: TenantId, commands: usize, holds: bool) -> Self {
+        Self { id, tenant, left: commands, holds, idle_until_us: 0, op: None, sent: 0 }
     }
 
     /// The next command.
     pub(super) fn next_record(&mut self, now_us: i64, rng: &mut fastrand::Rng) -> CommandRecord {
         self.left -= 1;
         self.sent += 1;
+        let id = CommandId::derived(
+            (now_us / 1_000).unsigned_abs(),
+            &[b"client", &self.id.to_be_bytes(), &self.sent.to_be_bytes()],
+        );
+        let stream_key = StreamKey::of_tenant(&self.tenant);
+        if self.holds {
+            let (kind, payload) = holds::next_request(self.tenant.as_str(), now_us, rng);
+            return record(id, &self.tenant, stream_key, "legal_hold", kind, payload, &holds::ROLES);
+        }
         let total: u32 = KINDS.iter().map(|(_, weight)| weight).sum();
         let mut draw = rng.u32(..total);
         let kind = KINDS.iter().find(|(_, weight)| {
@@ -78,11 +92,7 @@ impl Client {
             "Garbage" => ("Write", vec![0x0a, 0xff], "writer"),
             kind => (kind, text(&format!("k{key}={}", rng.u32(..))), "writer"),
         };
-        let id = CommandId::derived(
-            (now_us / 1_000).unsigned_abs(),
-            &[b"client", &self.id.to_be_bytes(), &self.sent.to_be_bytes()],
-        );
-        record(id, &self.tenant, StreamKey::of_tenant(&self.tenant), "notes", kind, payload, &[role])
+        record(id, &self.tenant, stream_key, "notes", kind, payload, &[role])
     }
 }
 
@@ -90,7 +100,7 @@ fn text(text: &str) -> Vec<u8> {
     text.to_owned().encode_to_vec()
 }
 
-/// A command of a person.
+/// A command of a person, whose token speaks for every tenant.
 pub(super) fn record(
     id: CommandId,
     tenant: &TenantId,
@@ -108,7 +118,7 @@ pub(super) fn record(
             kind: Kind::User.into(),
             id: "ada".to_owned(),
             roles: roles.iter().map(|role| (*role).to_owned()).collect(),
-            tenant_ids: vec![tenant.as_str().to_owned()],
+            tenant_ids: TENANTS.into_iter().chain([tenant.as_str()]).map(ToOwned::to_owned).collect(),
         }),
         domain: domain.to_owned(),
         kind: kind.to_owned(),

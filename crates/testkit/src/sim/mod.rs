@@ -19,6 +19,7 @@
 //! | `disk` | stores that forget what was not flushed |
 //! | `clock`, `network` | clocks that jump, messages between nodes that get lost |
 //! | `clients` | who asks, and remembers what he was told |
+//! | `holds` | what is asked of legal holds over several tenants, and their law |
 //! | `oracle` | what must be true |
 
 mod broker;
@@ -26,6 +27,7 @@ mod clients;
 mod clock;
 mod disk;
 mod events;
+mod holds;
 mod network;
 mod oracle;
 mod plan;

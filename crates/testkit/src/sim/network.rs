@@ -2,7 +2,7 @@
 
 use daybook_kernel::id::PartitionId;
 use daybook_proto::log::v1::CommandRecord;
-use daybook_runtime::{Outcome, Peers, SubmitError};
+use daybook_runtime::{Outcome, Owner, Peers, SubmitError};
 use futures_util::future::{BoxFuture, FutureExt};
 use tokio::sync::oneshot;
 
@@ -37,14 +37,14 @@ const ANSWER_TIMEOUT_US: i64 = 2_500_000;
 impl Peers for NodePeers {
     fn submit<'a>(
         &'a self,
-        address: &'a str,
+        owner: &'a Owner,
         partition: PartitionId,
         record: &'a CommandRecord,
     ) -> BoxFuture<'a, Result<Outcome, SubmitError>> {
         let (reply, answer) = oneshot::channel();
         let (timeout, timed_out) = oneshot::channel();
         let mut sim = self.shared.lock();
-        if let Some(to) = node_at(address).filter(|to| *to < sim.nodes.len()) {
+        if let Some(to) = node_at(&owner.address).filter(|to| *to < sim.nodes.len()) {
             let wait = sim.delay();
             let message = Message::Submit { from: self.node, to, record: Box::new(record.clone()), reply };
             sim.after(wait, Event::Message(message));

@@ -11,6 +11,7 @@ use daybook_kernel::feature_level::FeatureLevel;
 use daybook_kernel::governance;
 use daybook_kernel::id::{Offset, PartitionId};
 use daybook_kernel::record::RecordBody;
+use daybook_kernel::registry::Registry;
 use daybook_kernel::sabotage;
 use daybook_kernel::state::{Layered, MemoryState, WriteSet};
 use daybook_kernel::system::{Touched, open_effects};
@@ -19,6 +20,7 @@ use daybook_runtime::{Outcome, RequestedEffect};
 use prost::Message;
 
 use super::broker::Records;
+use super::holds::{self, Deleted};
 
 pub(super) struct Oracle {
     decider: Decider,
@@ -29,6 +31,9 @@ pub(super) struct Oracle {
     pub(super) violations: Vec<String>,
     /// How many effects were carried out, repetitions included.
     pub(super) effects_done: u64,
+    /// How many items were deleted, and how many deletions a hold deferred.
+    pub(super) deleted: u64,
+    pub(super) held: u64,
 }
 
 /// What the log says of one partition.
@@ -67,6 +72,8 @@ impl Oracle {
             effects: BTreeMap::new(),
             violations: Vec::new(),
             effects_done: 0,
+            deleted: 0,
+            held: 0,
         }
     }
 
@@ -102,8 +109,13 @@ impl Oracle {
             chain.offer(&self.decider, partition, offset, bytes, &format!("n{author}"), commands)
         });
         match found {
-            Ok(asked) => {
-                for (command, index, token) in asked {
+            Ok(taken) => {
+                self.held += taken.held;
+                self.deleted += taken.deleted.len() as u64;
+                for item in &taken.deleted {
+                    self.check_deletion(partition, item);
+                }
+                for (command, index, token) in taken.asked {
                     let place = (partition, command, index);
                     if self.effects.insert(token.clone(), place).is_some_and(|other| other != place) {
                         self.wrong(format!("two effects have the token {token}"));
@@ -111,6 +123,27 @@ impl Oracle {
                 }
             }
             Err(what) => self.wrong(format!("partition {partition}, record {offset}: {what}")),
+        }
+    }
+
+    /// No hold of a tenant in another partition may show what is deleted here as held.
+    fn check_deletion(&mut self, here: PartitionId, item: &Deleted) {
+        for other in (0..).map(PartitionId).zip(&self.partitions).filter(|(id, _)| *id != here).map(|(_, it)| it) {
+            match holds::covering(&other.state, item) {
+                Ok(covering) if covering.is_empty() => {}
+                Ok(covering) => self.violations.push(deleted_under(item, &covering)),
+                Err(fault) => self.violations.push(fault.to_string()),
+            }
+        }
+    }
+
+    /// When everything has come through, every tenant has confirmed what is wanted in it.
+    pub(super) fn check_settled(&mut self) {
+        for chain in &self.partitions {
+            match holds::unsettled(&chain.state) {
+                Ok(unsettled) => self.violations.extend(unsettled),
+                Err(fault) => self.violations.push(fault.to_string()),
+            }
         }
     }
 
@@ -184,7 +217,7 @@ impl Oracle {
 }
 
 impl Chain {
-    /// Takes in a record; returns the effects that it asks for.
+    /// Takes in a record.
     fn offer(
         &mut self,
         decider: &Decider,
@@ -193,7 +226,7 @@ impl Chain {
         bytes: Bytes,
         author: &str,
         commands: &Records,
-    ) -> Result<Vec<(Offset, u32, String)>, String> {
+    ) -> Result<Taken, String> {
         if offset != self.head.next_record {
             return Err(format!("the log goes on at {offset}, not at {}", self.head.next_record));
         }
@@ -202,11 +235,11 @@ impl Chain {
             Err(Dropped::NotTheHead) => {
                 self.dropped += 1;
                 self.steps.push((self.head.clone(), WriteSet::default()));
-                return Ok(Vec::new());
+                return Ok(Taken::default());
             }
             Err(dropped) => return Err(format!("no correct node writes that: {dropped:?}")),
         };
-        let mut writes = WriteSet::default();
+        let (mut writes, mut taken) = (WriteSet::default(), Taken::default());
         if self.head.owner != author {
             return Err(format!("{author} wrote a record that counts, in the term of {}", self.head.owner));
         }
@@ -214,7 +247,7 @@ impl Chain {
             for (index, bytes) in (0..).zip(decisions) {
                 let command = Offset(first_command.0 + u64::from(index));
                 let place = Place { partition, command, record: offset, index, now: decided_at };
-                self.decide_again(decider, place, &bytes, commands, &mut writes)?;
+                self.decide_again(decider, place, &bytes, commands, &mut writes, &mut taken)?;
             }
         }
         self.state.apply(&writes);
@@ -224,14 +257,15 @@ impl Chain {
         self.steps.push((self.head.clone(), writes));
         let touched = Touched::of(&self.steps[self.steps.len() - 1].1);
         if !touched.outbox {
-            return Ok(Vec::new());
+            return Ok(taken);
         }
         let open = open_effects(&self.state, None, usize::MAX).map_err(|fault| fault.to_string())?;
         let asked = open.into_iter().map(|((command, index), row)| {
             let token = RequestedEffect { partition, command, index, row }.token();
             (command, index, token)
         });
-        Ok(asked.collect())
+        taken.asked = asked.collect();
+        Ok(taken)
     }
 
     fn decide_again(
@@ -241,6 +275,7 @@ impl Chain {
         bytes: &Bytes,
         commands: &Records,
         writes: &mut WriteSet,
+        taken: &mut Taken,
     ) -> Result<(), String> {
         let recorded = Decision::decode(bytes.clone()).map_err(|error| error.to_string())?;
         let command = {
@@ -259,6 +294,16 @@ impl Chain {
                 place.command, recorded.outcome, again.decision.outcome
             ));
         }
+        let before = Layered::new(&self.state).over(writes);
+        let (deleted, held) = holds::deletions(&before, &recorded).map_err(|fault| fault.to_string())?;
+        for item in &deleted {
+            let covering = holds::covering(&before, item).map_err(|fault| fault.to_string())?;
+            if !covering.is_empty() {
+                return Err(deleted_under(item, &covering));
+            }
+        }
+        taken.deleted.extend(deleted);
+        taken.held += held;
         let is_first = !matches!(recorded.outcome, Some(Decided::Duplicate(_) | Decided::Rejected(_)));
         if is_first && !recorded.command_id.is_empty() {
             let id = (recorded.tenant_id.clone(), recorded.command_id.clone());
@@ -275,6 +320,27 @@ impl Chain {
     }
 }
 
+/// What a record of the decisions topic came to.
+#[derive(Default)]
+struct Taken {
+    /// Effects that it asks for.
+    asked: Vec<(Offset, u32, String)>,
+    /// Items that it deletes.
+    deleted: Vec<Deleted>,
+    /// Deletions that holds defer.
+    held: u64,
+}
+
+fn deleted_under(item: &Deleted, covering: &[String]) -> String {
+    format!("item {} of {} was deleted under {}", item.item_id, item.tenant, covering.join(", "))
+}
+
+/// The domains of every run.
+pub(super) fn registry() -> Arc<Registry> {
+    let registry = Registry::new().with::<platform_processor::Platform>().with::<crate::notes::Notes>();
+    Arc::new(registry.with::<legal_hold_processor::LegalHold>())
+}
+
 /// What is the same for every run, and costs time to make.
 #[derive(Clone)]
 pub(super) struct Fixture {
@@ -284,6 +350,6 @@ pub(super) struct Fixture {
 impl Fixture {
     pub(super) fn new(partitions: u32) -> Self {
         let authority = Arc::new(daybook_policy::Cedar::new());
-        Self { decider: Decider::new(crate::notes::registry(), authority, partitions) }
+        Self { decider: Decider::new(registry(), authority, partitions) }
     }
 }

@@ -75,18 +75,22 @@ pub struct Plan {
     /// Whether nodes are upgraded to a newer release while it runs, and when somebody raises the feature level, whatever
     /// the nodes are: how long after the faults begin.
     pub upgrade: Option<Duration>,
+    /// Whether callers place legal holds over several tenants, and have items deleted.
+    pub holds: bool,
 }
 
 impl Plan {
     /// Chooses. Each kind of fault is in about half of the runs: faults that always come together hide one another.
     pub fn of(rng: &mut fastrand::Rng) -> Self {
         let embedded = rng.u32(..8) == 0;
+        // Holds are placed, moved and ended before what they do can be seen.
+        let holds = rng.u32(..3) == 0;
         let rate = |rng: &mut fastrand::Rng, max: u32| if rng.bool() { rng.u32(1..=max) } else { 0 };
         Self {
             nodes: if embedded { 1 } else { rng.usize(2..=4) },
             embedded,
             clients: rng.usize(1..=6),
-            commands_per_client: rng.usize(4..=16),
+            commands_per_client: rng.usize(4..=16) * if holds { 4 } else { 1 },
             faults: Fault::ALL.into_iter().filter(|_| rng.bool()).collect(),
             fault_every: Duration::from_millis(rng.u64(30..=1_500)),
             appends: if embedded {
@@ -103,6 +107,7 @@ impl Plan {
             pipeline_max: rng.usize(1..=8),
             batch_commands_max: rng.usize(1..=20),
             upgrade: (rng.u32(..4) == 0).then(|| Duration::from_millis(rng.u64(..8_000))),
+            holds,
         }
     }
 }

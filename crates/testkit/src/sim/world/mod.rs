@@ -38,7 +38,7 @@ use super::plan::{AppendRates, Plan};
 pub(super) const EPOCH_US: i64 = 1_800_000_000_000_000;
 const PARTITIONS: u32 = 2;
 const LOG: &str = "simulated";
-const TENANTS: [&str; 3] = ["acme", "globex", "initech"];
+pub(super) const TENANTS: [&str; 3] = ["acme", "globex", "initech"];
 /// Faults end by then at the latest.
 const FAULTS_US_MAX: i64 = 60_000_000;
 /// How long after the end of all faults everything must be quiet.
@@ -61,6 +61,10 @@ pub struct Report {
     pub looks: u64,
     /// Effects that were carried out, repetitions included.
     pub effects: u64,
+    /// Items that were deleted.
+    pub deleted: u64,
+    /// Deletions that a hold deferred.
+    pub held: u64,
     /// Nodes that met a feature level that their release does not understand, and stopped.
     pub outdated: u64,
     /// Simulated time, in microseconds.
@@ -79,6 +83,8 @@ impl Report {
         self.answers += one.answers;
         self.looks += one.looks;
         self.effects += one.effects;
+        self.deleted += one.deleted;
+        self.held += one.held;
         self.outdated += one.outdated;
         self.simulated_us += one.simulated_us;
     }
@@ -200,7 +206,7 @@ impl World {
             stopping: None,
         };
         let tenant = |id: usize| TenantId::parse(TENANTS[id % TENANTS.len()]);
-        let client = |id| tenant(id).ok().map(|tenant| Client::new(id, tenant, plan.commands_per_client));
+        let client = |id| tenant(id).ok().map(|tenant| Client::new(id, tenant, plan.commands_per_client, plan.holds));
         Self {
             fixture: fixture.clone(),
             shared: Shared::new(sim),
@@ -248,11 +254,13 @@ impl World {
             }
         }
         self.check_states()?;
+        self.check_holds()?;
         let sim = self.shared.lock();
         let (decisions, takeovers, dropped) = sim.oracle.totals();
         let (effects, trace) = (sim.oracle.effects_done, sim.trace);
+        let (deleted, held) = (sim.oracle.deleted, sim.oracle.held);
         let simulated_us = sim.now_us - EPOCH_US;
-        Ok(Report { decisions, takeovers, dropped, effects, simulated_us, trace, ..self.report })
+        Ok(Report { decisions, takeovers, dropped, effects, deleted, held, simulated_us, trace, ..self.report })
     }
 
     fn now(&self) -> i64 {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use daybook_kernel::feature_level::FeatureLevel;
 use daybook_kernel::id::PartitionId;
+use daybook_kernel::system::Effect;
 use daybook_proto::platform::v1::{NodeRelease, RaiseFeatureLevelRequest};
 use daybook_runtime::{
     EffectFailed, EffectHandler, EffectHandlers, Limits, Node, NodeOptions, PartitionState, RequestedEffect, Role,
@@ -23,6 +24,7 @@ use crate::sim::broker::Broker;
 use crate::sim::clock::NodeClock;
 use crate::sim::disk::NodeStores;
 use crate::sim::events::{Call, Event, Shared};
+use crate::sim::holds;
 use crate::sim::network::{Message, NodePeers, address};
 use crate::sim::oracle::{NEWER, OLDER};
 
@@ -70,8 +72,11 @@ impl World {
         for (partition, role) in (0..).map(PartitionId).zip(&self.assigned[node]) {
             roles.set(partition, *role);
         }
-        let echo = Arc::new(SimEcho { shared: self.shared.clone(), node });
+        let echo = |effect: &RequestedEffect, _| effect.token().encode_to_vec();
+        let echo = Arc::new(SimOutside { shared: self.shared.clone(), node, answer: echo });
+        let keys = Arc::new(SimOutside { shared: self.shared.clone(), node, answer: holds::destroy_keys });
         let options = NodeOptions {
+            deciding: Arc::new(daybook_runtime::Unwatched),
             node_id: format!("n{node}"),
             address: address(node),
             stores: Arc::new(NodeStores { shared: self.shared.clone(), node, disks: self.nodes[node].disks.clone() }),
@@ -85,7 +90,7 @@ impl World {
                 batch_time_max: Duration::from_secs(1),
                 ..Limits::default()
             },
-            effects: EffectHandlers::new().with("echo", echo),
+            effects: EffectHandlers::new().with("echo", echo).with(Effect::DESTROY_KEYS, keys),
         };
         let log = Arc::new(Broker::log_of(&self.shared, node));
         let clock = Arc::new(NodeClock { shared: self.shared.clone(), node });
@@ -228,13 +233,15 @@ impl World {
     }
 }
 
-/// The effect "echo" on a simulated node: it takes its time, and fails now and then.
-struct SimEcho {
+/// What is outside of a simulated node: it takes its time, and fails now and then.
+struct SimOutside {
     shared: Shared,
     node: usize,
+    /// What it answers at a time.
+    answer: fn(&RequestedEffect, i64) -> Vec<u8>,
 }
 
-impl EffectHandler for SimEcho {
+impl EffectHandler for SimOutside {
     fn run<'a>(
         &'a self,
         effect: &'a RequestedEffect,
@@ -250,7 +257,8 @@ impl EffectHandler for SimEcho {
         };
         async move {
             drop(woken.await);
-            if fails { Err(EffectFailed("not yet".to_owned())) } else { Ok(effect.token().encode_to_vec()) }
+            let now_us = self.shared.lock().now_us;
+            if fails { Err(EffectFailed("not yet".to_owned())) } else { Ok((self.answer)(effect, now_us)) }
         }
         .boxed()
     }

@@ -59,6 +59,13 @@ impl World {
         String::new()
     }
 
+    /// Homes show what is so, and nothing waits.
+    pub(super) fn check_holds(&self) -> Result<(), Vec<String>> {
+        let mut sim = self.shared.lock();
+        sim.oracle.check_settled();
+        if sim.oracle.violations.is_empty() { Ok(()) } else { Err(sim.oracle.violations.clone()) }
+    }
+
     /// Every node has the state that the log tells of.
     pub(super) fn check_states(&self) -> Result<(), Vec<String>> {
         let sim = self.shared.lock();

@@ -15,16 +15,18 @@ use tokio::task::JoinHandle;
 
 use super::{PARTITIONS, TENANTS, World};
 use crate::sim::clients::{in_short, record};
+use crate::sim::holds;
 
 impl World {
     /// Policies and tenants, while nothing goes wrong yet.
     pub(super) fn set_up(&mut self) -> Result<(), Vec<String>> {
-        let registry = crate::notes::registry();
+        let registry = crate::sim::oracle::registry();
         let shipped = PublishShippedPolicySet {
-            policies: registry.shipped_policies(),
+            policies: registry.shipped_policies() + holds::POLICY,
             schema: registry.shipped_schema(),
             description: String::new(),
             feature_level: FeatureLevel::NEWEST.0,
+            ends_development: false,
         };
         let system = Actor { kind: Kind::System.into(), id: "set-up".into(), ..Default::default() };
         let mut publish = self.platform_record("PublishShippedPolicySet", shipped.encode_to_vec());
@@ -45,11 +47,22 @@ impl World {
                 })
             });
             if ready {
-                return Ok(());
+                return self.set_up_holds();
             }
             self.step()?;
         }
         Err(vec!["the set-up does not come to an end".to_owned()])
+    }
+
+    fn set_up_holds(&mut self) -> Result<(), Vec<String>> {
+        let tenants = TENANTS.iter().filter(|_| self.plan.holds).filter_map(|tenant| TenantId::parse(tenant).ok());
+        for tenant in tenants.collect::<Vec<_>>() {
+            self.operator_asks += 1;
+            let id = CommandId::derived(1, &[b"operator", &self.operator_asks.to_be_bytes()]);
+            let (key, class) = (StreamKey::of_tenant(&tenant), holds::class().encode_to_vec());
+            self.insist(record(id, &tenant, key, "legal_hold", "SetRetentionClass", class, &holds::ROLES))?;
+        }
+        Ok(())
     }
 
     pub(super) fn on_every_partition(&self, holds: impl Fn(&dyn daybook_kernel::state::Read) -> bool) -> bool {
