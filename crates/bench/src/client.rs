@@ -1,6 +1,7 @@
 //! A caller of a node, by gRPC over several connections.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,7 @@ pub(crate) const CONNECTIONS: usize = 8;
 
 pub(crate) const REGISTER_ITEM: &str = "/daybook.legal_hold.v1.LegalHoldService/RegisterItem";
 pub(crate) const REGISTER_ITEMS: &str = "/daybook.legal_hold.v1.LegalHoldService/RegisterItems";
+pub(crate) const PLACE_HOLD: &str = "/daybook.legal_hold.v1.LegalHoldService/PlaceHold";
 pub(crate) const GET_STATUS: &str = "/daybook.node.v1.NodeService/GetStatus";
 pub(crate) const SET_PROFILE: &str = "/daybook.product_analytics.v1.ProductAnalyticsService/SetMinimisationProfile";
 pub(crate) const SET_SCHEMAS: &str = "/daybook.product_analytics.v1.ProductAnalyticsService/SetEventSchemas";
@@ -35,6 +37,20 @@ const SET_RETENTION_CLASS: &str = "/daybook.legal_hold.v1.LegalHoldService/SetRe
 const CREATE_TENANT: &str = "/daybook.platform.v1.PlatformService/CreateTenant";
 /// The tenant whose token asks how a node stands.
 pub(crate) const PLATFORM: &str = "platform";
+
+/// A token for a tenant, with roles in it, of a development node.
+pub(crate) fn token(data: &Path, tenant: &str, subject: &str, roles: &[&str]) -> Result<MetadataValue<Ascii>> {
+    let key = DevelopmentKey::open(data).map_err(|error| anyhow!(error))?;
+    let roles: Vec<String> = roles.iter().map(ToString::to_string).collect();
+    let token = key.mint(&TokenRequest {
+        subject,
+        tenants: &[tenant.to_owned()],
+        roles: &roles,
+        service: true,
+        valid_for: Duration::from_secs(3_600),
+    });
+    Ok(format!("Bearer {}", token.map_err(|error| anyhow!(error))?).parse()?)
+}
 
 /// Connections to a node and a token for each tenant.
 pub(crate) struct Client {
@@ -52,24 +68,23 @@ impl Client {
 
     /// Connections to a development node, made when they are needed. Its data folder holds the key for tokens.
     pub(crate) fn lazy(address: &str, data: &Path, tenants: &[String]) -> Result<Self> {
-        let key = DevelopmentKey::open(data).map_err(|error| anyhow!(error))?;
         let mut tokens = BTreeMap::new();
         for tenant in tenants.iter().map(String::as_str).chain([PLATFORM]) {
             let roles: &[&str] = match tenant {
                 PLATFORM => &["admin"],
                 _ => &["records-manager", "product", "privacy"],
             };
-            let roles: Vec<String> = roles.iter().map(ToString::to_string).collect();
-            let token = key.mint(&TokenRequest {
-                subject: "benchmark",
-                tenants: &[tenant.to_owned()],
-                roles: &roles,
-                service: true,
-                valid_for: Duration::from_secs(3_600),
-            });
-            let token = token.map_err(|error| anyhow!(error))?;
-            tokens.insert(tenant.to_owned(), format!("Bearer {token}").parse()?);
+            tokens.insert(tenant.to_owned(), token(data, tenant, "benchmark", roles)?);
         }
+        Self::with(address, tokens)
+    }
+
+    /// A caller with one token.
+    pub(crate) fn with_token(address: SocketAddr, tenant: &str, token: &MetadataValue<Ascii>) -> Result<Self> {
+        Self::with(&address.to_string(), BTreeMap::from([(tenant.to_owned(), token.clone())]))
+    }
+
+    fn with(address: &str, tokens: BTreeMap<String, MetadataValue<Ascii>>) -> Result<Self> {
         let endpoint = Endpoint::from_shared(format!("http://{address}"))?.tcp_nodelay(true);
         let channels = (0..CONNECTIONS).map(|_| endpoint.connect_lazy()).collect();
         Ok(Self { channels, tokens })
@@ -91,6 +106,7 @@ impl Client {
                 retention_class_id: CLASS.to_owned(),
                 period: Some(prost_types::Duration { seconds: 50 * 366 * 86_400, nanos: 0 }),
                 action: RetentionAction::Delete.into(),
+                ..Default::default()
             }),
             ..Default::default()
         };

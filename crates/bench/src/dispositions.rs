@@ -183,6 +183,7 @@ impl Held {
                 partition: self.partition.id(),
                 partitions: crate::items::PARTITIONS,
                 next_command: head.next_command,
+                reveals: true,
             };
             (query.answer)(state, request, &asked)
         })?;

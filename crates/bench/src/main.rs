@@ -20,12 +20,14 @@
 //! | `detection` | personal data in text |
 //! | `events` | events of product use: in, and out as metrics |
 //! | `memory` | a node with a million items |
+//! | `attacks` | what callers who may do nothing take from a node |
 //! | `report` | tables, aims, the page |
 //!
 //! A number is the median of several rounds. What is compared takes turns: a machine that gets slower for a while slows
 //! both.
 
 mod archived;
+mod attacks;
 mod client;
 mod commands;
 mod detection;
@@ -110,6 +112,8 @@ pub(crate) enum Part {
     Events,
     /// Memory.
     Memory,
+    /// What attackers take.
+    Attacks,
 }
 
 impl Part {
@@ -195,6 +199,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
             Part::Detection => detection::measure(&scale, &mut report),
             Part::Events => events::measure(&folder, &scale, &mut report).await,
             Part::Memory => memory::measure(&folder, &scale, &mut report).await,
+            Part::Attacks => attacks::measure(&folder, &scale, &mut report).await,
         }
         .with_context(|| format!("measuring {part:?}"))?;
         std::fs::remove_dir_all(&folder)?;

@@ -7,7 +7,9 @@ use std::process::Stdio;
 use std::sync::Mutex;
 
 use anyhow::{Context, Result, ensure};
-use daybook_server::config::{ClusterConfig, Config, ListenConfig, LogConfig, NodeConfig, SnapshotsConfig};
+use daybook_server::config::{
+    ClusterConfig, Config, LimitsConfig, ListenConfig, LogConfig, NodeConfig, SnapshotsConfig,
+};
 use daybook_server::serve::Running;
 use daybook_server::telemetry::metrics_recorder;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -44,6 +46,12 @@ pub(crate) struct Serve {
     /// Where it writes down how its partitions move on.
     #[arg(long)]
     pub(crate) steps: Option<PathBuf>,
+    /// Another build of this program to run it with.
+    #[arg(skip)]
+    pub(crate) program: Option<PathBuf>,
+    /// How many files it may open.
+    #[arg(skip)]
+    pub(crate) files: Option<u32>,
 }
 
 impl Serve {
@@ -58,6 +66,8 @@ impl Serve {
             standbys: None,
             snapshots: None,
             steps: None,
+            program: None,
+            files: None,
         }
     }
 
@@ -76,6 +86,14 @@ impl Serve {
             log: LogConfig { partitions: PARTITIONS, ..log },
             cluster: ClusterConfig { standbys: self.standbys.unwrap_or(cluster.standbys), ..cluster },
             snapshots: SnapshotsConfig { url: self.snapshots.clone().unwrap_or_default(), ..snapshots },
+            // What a node can do is measured, not how fast it may be asked.
+            limits: LimitsConfig {
+                subject_requests_per_second: 0,
+                tenant_requests_per_second: 0,
+                subject_mib_per_second: 0,
+                tenant_mib_per_second: 0,
+                ..Default::default()
+            },
             ..Default::default()
         }
     }
@@ -154,7 +172,15 @@ impl ChildNode {
 
     /// Starts one and waits until it listens.
     pub(crate) async fn launch(serve: &Serve) -> Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
+        let program = serve.program.clone().map_or_else(std::env::current_exe, Ok)?;
+        let mut command = match serve.files {
+            Some(files) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\"")]).arg(program);
+                shell
+            }
+            None => Command::new(program),
+        };
         command.args(serve.arguments()).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn()?;
         let output = child.stdout.take().context("the node has no output")?;
