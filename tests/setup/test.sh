@@ -107,6 +107,22 @@ if [ -z "$failed" ]; then
         skip "the generated Python client" "$reason"
         without_mypy=yes
     fi
+    # Another program that reads mail.
+    without_python=
+    if set_up python; then
+        export DAYBOOK_PYTHON=$found
+    else
+        skip "mail read by Python's email" "$reason"
+        without_python=yes
+    fi
+    # SDKs of other makers that send events.
+    without_event_sdks=
+    if set_up event-sdks; then
+        export DAYBOOK_EVENT_SDKS_PYTHON=$found
+    else
+        skip "events sent by OpenTelemetry's and Segment's SDKs" "$reason"
+        without_event_sdks=yes
+    fi
     # Other programs that read what is exported.
     without_duckdb=
     if set_up duckdb; then
@@ -127,7 +143,9 @@ if [ -z "$failed" ]; then
     [ -z "$without_duckdb" ] || skipped_by_name+=(--skip duckdb)
     [ -z "$without_browser$without_typescript" ] || skipped_by_name+=(--skip real_browser)
     [ -z "$without_typescript" ] || skipped_by_name+=(--skip typescript_client)
+    [ -z "$without_event_sdks" ] || skipped_by_name+=(--skip real_sdk)
     [ -z "$without_mypy" ] || skipped_by_name+=(--skip python_client)
+    [ -z "$without_python" ] || skipped_by_name+=(--skip python_email)
     [ -z "$without_kafka" ] || skipped_by_name+=(--skip kafka)
     [ -z "$without_s3" ] || skipped_by_name+=(--skip s3)
     # A node with a network of its own, which is cut. Where none can be made, the test says so.

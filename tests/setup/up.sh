@@ -42,9 +42,9 @@ Place a hold yourself, three ways:
     TOKEN=\$(bin/daybook token)
     curl -s http://$address/daybook.legal_hold.v1.LegalHoldService/PlaceHold \\
       -H "Authorization: Bearer \$TOKEN" -H "Content-Type: application/json" \\
-      -d '{"tenantId": "demo", "name": "Project Y", "reason": "litigation", "scope": {"caseIds": ["case-7"]}}'
+      -d '{"name": "Project Y", "reason": "litigation", "scope": {"caseIds": ["case-7"]}}'
     grpcurl -plaintext -H "Authorization: Bearer \$TOKEN" \\
-      -d '{"tenant_id": "demo", "name": "Project Z", "reason": "litigation", "scope": {"case_ids": ["case-8"]}}' \\
+      -d '{"name": "Project Z", "reason": "litigation", "scope": {"case_ids": ["case-8"]}}' \\
       $address daybook.legal_hold.v1.LegalHoldService/PlaceHold
 
 Look at it:      bin/daybook hold list; bin/daybook hold audit; bin/daybook status

@@ -148,3 +148,11 @@ impl Drop for Ballast {
         let _ = fs::remove_file(&self.file);
     }
 }
+
+/// Writes a file that only its owner can read, as a node wants its secrets.
+pub fn write_secret(file: &Path, text: &str) {
+    use std::os::unix::fs::OpenOptionsExt;
+    let _ = fs::remove_file(file);
+    let mut open = fs::File::options().write(true).create_new(true).mode(0o600).open(file).expect("a file");
+    std::io::Write::write_all(&mut open, text.as_bytes()).expect("it is written");
+}

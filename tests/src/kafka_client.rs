@@ -25,6 +25,11 @@ impl KafkaClient {
         self.topics.check(topic, partitions, Some(Duration::from_secs(3_600))).await.expect("a topic");
     }
 
+    /// Whether there is such a topic.
+    pub async fn exists(&self, topic: &str) -> bool {
+        self.topics.exists(topic).await.expect("an answer")
+    }
+
     /// Puts a record on a topic and says where it stands.
     pub async fn put(&self, topic: &str, partition: u32, headers: &[(&str, &str)], value: &[u8]) -> Offset {
         let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();

@@ -2,11 +2,14 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
+//! | [`collector`] | a collector of traces that keeps what it is sent |
 //! | [`node`] | a real node in this process, on a folder and ports of its own |
 //! | [`outbox`] | what stands on outbox topics, held against the log |
 //! | [`people`] | who asks, with which roles |
 //! | [`refusal`] | an error as gRPC and JSON tell it, and that both tell the same |
 //! | [`events`] | events of product use, registered |
+//! | [`sources`] | the ways in which events of product use come in |
+//! | [`careless`] | what careless programs send through them |
 //! | [`requests`] | short ways to write requests |
 //! | [`story`] | the one story that every door and every log must tell |
 //! | [`golden`] | golden logs: made once for each release, read by every later build |
@@ -27,6 +30,8 @@
 //! # }
 //! ```
 
+pub mod careless;
+pub mod collector;
 pub mod disk;
 pub mod events;
 pub mod golden;
@@ -38,6 +43,7 @@ pub mod people;
 pub mod refusal;
 pub mod requests;
 pub mod skipped;
+pub mod sources;
 pub mod story;
 
 use std::time::{Duration, Instant};

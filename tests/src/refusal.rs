@@ -64,8 +64,8 @@ impl Refusal {
             .find(|(_, name, _)| *name == code)
             .map(|(status, _, http)| (*status, *http))
             .unwrap_or_else(|| panic!("{code} is no code of the Connect protocol"));
-        // A path and a way of calling that do not exist have HTTP's own status.
-        let is_of_http = matches!(http_status, 404 | 405 | 415);
+        // A path and a way of calling that do not exist, and what is too large, have HTTP's own status.
+        let is_of_http = matches!(http_status, 404 | 405 | 413 | 415);
         assert!(http_status == expected || is_of_http, "HTTP {http_status} with {code}: {body}");
         let detail = |name: &str| {
             let details = body["details"].as_array().expect("details");

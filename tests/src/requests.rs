@@ -47,6 +47,7 @@ pub fn class(id: &str, days: u32) -> SetRetentionClassRequest {
         retention_class_id: id.to_owned(),
         period: Some(duration_to_proto(days * DAY)),
         action: RetentionAction::Delete.into(),
+        ..Default::default()
     };
     SetRetentionClassRequest { retention_class: Some(class), ..Default::default() }
 }

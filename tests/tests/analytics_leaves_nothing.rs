@@ -1,131 +1,107 @@
-//! Nothing personal of product analytics is on any disk: thousands of labelled values are thrown at the door in every place
-//! where a careless program could put one (as the actor, in ids, in names, in keys, nested, encoded), and afterwards every
-//! file below the data folder, every row of every database in it, the exported decisions and the answers are searched.
+//! Nothing personal of product analytics is on any disk: thousands of labelled values are thrown at every source of events in
+//! every place where a careless program could put one (as the actor, in ids, in names, in keys, nested, encoded), and
+//! afterwards every file below the data folder, every row of every database in it, the exported events, the exported
+//! decisions, the metrics of the node and the answers are searched. What comes in by Kafka: `kafka_inbox.rs`.
 
 use std::collections::BTreeMap;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use daybook_proto::node::v1::*;
 use daybook_proto::product_analytics::v1::metric_definition::Metric;
 use daybook_proto::product_analytics::v1::{self, *};
 use daybook_server::FIRST_TENANT;
-use daybook_testkit::personal::{KINDS, Personal};
+use daybook_tests::careless::{self, any_of, find, properties};
 use daybook_tests::disk::{files, rows};
-use daybook_tests::events;
-use daybook_tests::node::Node;
-use daybook_tests::people::{ANNA, AUDREY, FEEDER};
+use daybook_tests::node::{Node, new_id};
+use daybook_tests::people::{ANNA, AUDREY, FEEDER, PETRA};
+use daybook_tests::sources::{Source, send_calls, send_events, send_records};
+use daybook_tests::{events, eventually};
 use prost::Message;
+use prost_types::Timestamp;
 use prost_types::value::Kind;
-use prost_types::{ListValue, Struct, Timestamp, Value};
-use regex::bytes::Regex;
 
-/// Values of each kind.
-const OF_EACH: usize = 40;
+/// Values of each kind, by gRPC.
+const OF_EACH: usize = 30;
+/// And through each of the other sources.
+const OF_EACH_SOURCE: usize = 3;
 /// An id of a thing, which stays: the search can find something.
 const MARKER: &str = "case-marker.of:this-test";
 
-fn text(text: &str) -> Value {
-    Value { kind: Some(Kind::StringValue(text.to_owned())) }
+fn seconds_now() -> i64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64
 }
 
-fn properties(properties: &[(&str, Value)]) -> Option<Struct> {
-    let fields = properties.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    Some(Struct { fields })
+fn around_now() -> [Option<Timestamp>; 2] {
+    [-86_400, 86_400].map(|after| Some(Timestamp { seconds: seconds_now() + after, nanos: 0 }))
 }
 
-fn percent(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
-}
-
-/// Events with a value in every place.
-fn careless(value: &str) -> Vec<Event> {
-    let event = || Event { name: "case.opened".into(), ..Default::default() };
-    let of = |properties_of: &[(&str, Value)]| Event { properties: properties(properties_of), ..event() };
-    let nested =
-        Value { kind: Some(Kind::StructValue(Struct { fields: BTreeMap::from([(value.to_owned(), text(value))]) })) };
-    let listed = Value { kind: Some(Kind::ListValue(ListValue { values: vec![text(value), nested.clone()] })) };
-    let number = value.parse().ok().map(|number| of(&[("pages", Value { kind: Some(Kind::NumberValue(number)) })]));
-    let mut events = vec![
-        // Where it belongs: it becomes a pseudonym.
-        Event { actor: value.to_owned(), event_id: format!("{value}-{}", value.len()), ..event() },
-        Event { event_id: value.to_owned(), ..event() },
-        Event { name: value.to_owned(), ..event() },
-        Event { name: format!("case.{}", value.to_lowercase()), ..event() },
-        Event { consents: vec![value.to_owned()], ..event() },
-        of(&[("case_id", text(value))]),
-        of(&[("case_id", text(&percent(value)))]),
-        of(&[("case_id", text(&STANDARD.encode(value)))]),
-        of(&[("kind", text(value))]),
-        of(&[("pages", text(value))]),
-        of(&[(value, text("civil"))]),
-        of(&[(&value.to_lowercase(), text("civil"))]),
-        of(&[("case_id", nested.clone())]),
-        of(&[("note", nested)]),
-        of(&[("kind", listed)]),
-        of(&[("is_new", text(value))]),
-    ];
-    events.extend(number);
-    events
-}
-
-fn schema() -> EventSchema {
-    let property = |name: &str, of: PropertyType| PropertySchema {
-        name: name.to_owned(),
-        r#type: of.into(),
+/// Everything that is answered about what was recorded and refused.
+async fn asked(node: &Node, positions: &[daybook_proto::log::v1::Position]) -> Vec<(String, Vec<u8>)> {
+    let mut answers = Vec::new();
+    let list = ListRefusedEventsRequest { page_size: 1_000, ..Default::default() };
+    let list: ListRefusedEventsResponse = node.ask(&ANNA, &list).await;
+    assert!(list.refused.len() > 5, "{list:?}");
+    answers.push(("the list of what was refused".to_owned(), list.encode_to_vec()));
+    let [start_time, end_time] = around_now();
+    for property in ["case_id", "page", "screen"] {
+        let query = QueryMetricRequest {
+            metric: Some(MetricDefinition {
+                metric: Some(Metric::Usage(UsageMetric::default())),
+                ..Default::default()
+            }),
+            start_time,
+            end_time,
+            breakdown: Some(Breakdown { by: Some(breakdown::By::Property(property.into())), limit: 100 }),
+            ..Default::default()
+        };
+        let answer: QueryMetricResponse = node.ask(&ANNA, &query).await;
+        answers.push((format!("a metric by {property}"), answer.encode_to_vec()));
+    }
+    for position in positions {
+        let export = ExportDecisionsRequest {
+            tenant_id: FIRST_TENANT.into(),
+            partition: position.partition,
+            command_offsets: vec![position.offset],
+            ..Default::default()
+        };
+        let export: ExportDecisionsResponse = node.ask(&AUDREY, &export).await;
+        assert!(export.encoded_len() > 500, "decisions with their events");
+        answers.push(("the exported decisions".to_owned(), export.encode_to_vec()));
+    }
+    let request = ExportEventsRequest {
+        command_id: new_id(),
+        content: Some(EventExportContent { events: true, ..Default::default() }),
+        start_time,
+        end_time,
         ..Default::default()
     };
-    EventSchema {
-        name: "case.opened".into(),
-        version: 1,
-        purpose: "product".into(),
-        properties: vec![
-            property("case_id", PropertyType::OpaqueId),
-            PropertySchema { values: vec!["civil".into(), "tax".into()], ..property("kind", PropertyType::Enum) },
-            PropertySchema { minimum: 0, maximum: 500, ..property("pages", PropertyType::Integer) },
-            property("is_new", PropertyType::Boolean),
-        ],
-        ..Default::default()
-    }
-}
-
-/// Which of the values are somewhere, and where.
-fn find(wanted: &Regex, places: impl IntoIterator<Item = (String, Vec<u8>)>) -> Vec<String> {
-    let mut found = Vec::new();
-    for (place, bytes) in places {
-        found.extend(
-            wanted.find_iter(&bytes).map(|at| format!("{} in {place}", String::from_utf8_lossy(at.as_bytes()))),
-        );
-    }
-    found
-}
-
-fn any_of(values: &[String]) -> Regex {
-    // In base64, what begins at a multiple of three bytes looks the same wherever it stands.
-    let encoded = |value: &String| STANDARD.encode(&value.as_bytes()[..value.len() / 3 * 3]);
-    let forms = values.iter().flat_map(|value| [value.clone(), value.to_lowercase(), percent(value), encoded(value)]);
-    let forms: Vec<_> = forms.filter(|form| form.len() >= 8).map(|form| regex::escape(&form)).collect();
-    Regex::new(&forms.join("|")).unwrap()
+    let response: ExportEventsResponse = node.ask(&PETRA, &request).await;
+    let min_position = response.receipt.unwrap().position;
+    let export = GetEventExportRequest { export_id: response.export_id, min_position, ..Default::default() };
+    let export = eventually("the export ends", async || {
+        let response: GetEventExportResponse = node.ask(&PETRA, &export).await;
+        response.export.filter(|export| export.state() != EventExportState::Running)
+    });
+    let export = export.await;
+    assert_eq!(export.state(), EventExportState::Done, "its files lie below the data folder: {export:?}");
+    let metrics = reqwest::get(format!("http://{}/metrics", node.running.metrics_address)).await.unwrap();
+    answers.push(("the metrics of the node".to_owned(), metrics.bytes().await.unwrap().to_vec()));
+    answers
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_file_row_export_or_answer_holds_what_was_thrown_at_the_door() {
     let node = Node::start().await;
-    let profile = MinimisationProfile { purposes_without_consent: vec!["product".into()], ..Default::default() };
-    events::register(&node, profile, vec![schema()]).await;
+    let (profile, schemas) = careless::registry();
+    events::register(&node, profile, schemas).await;
 
-    let mut personal = Personal::new(11);
-    let values: Vec<String> =
-        KINDS.iter().flat_map(|kind| (0..OF_EACH).map(|_| personal.value(kind)).collect::<Vec<_>>()).collect();
+    let values = careless::values(11, OF_EACH);
     assert!(values.len() > 1_000, "{} values", values.len());
-    let marked = Event {
-        name: "case.opened".into(),
-        properties: properties(&[("case_id", text(MARKER))]),
-        ..Default::default()
-    };
+    let case_id = prost_types::Value { kind: Some(Kind::StringValue(MARKER.to_owned())) };
+    let marked =
+        Event { name: "case.opened".into(), properties: properties(&[("case_id", case_id)]), ..Default::default() };
     let (mut accepted, mut refused) = (0, BTreeMap::new());
     let (mut answers, mut positions) = (Vec::new(), Vec::new());
-    let events: Vec<Event> = values.iter().flat_map(|value| careless(value)).chain([marked]).collect();
+    let events: Vec<Event> = values.iter().flat_map(|value| careless::events(value)).chain([marked]).collect();
     for events in events.chunks(1_000) {
         let request = RecordEventsRequest { events: events.to_vec(), ..Default::default() };
         let response: RecordEventsResponse = node.ask(&FEEDER, &request).await;
@@ -143,37 +119,51 @@ async fn no_file_row_export_or_answer_holds_what_was_thrown_at_the_door() {
     for reason in reasons {
         assert!(refused.get(&reason).is_some_and(|count| *count > 500), "{reason:?}: {refused:?}");
     }
+    answers.extend(asked(&node, &positions).await);
+    search(node, &values, answers).await;
+}
 
-    // What is asked of it.
-    let list = ListRefusedEventsRequest { page_size: 1_000, ..Default::default() };
-    let list: ListRefusedEventsResponse = node.ask(&ANNA, &list).await;
-    answers.push(("the list of what was refused".to_owned(), list.encode_to_vec()));
-    let query = QueryMetricRequest {
-        metric: Some(MetricDefinition { metric: Some(Metric::Usage(UsageMetric::default())), ..Default::default() }),
-        start_time: Some(Timestamp { seconds: 1_700_000_000, nanos: 0 }),
-        end_time: Some(Timestamp { seconds: 1_700_000_000, nanos: 0 }),
-        breakdown: Some(Breakdown { by: Some(breakdown::By::Property("case_id".into())), limit: 100 }),
-        ..Default::default()
-    };
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
-    let query = QueryMetricRequest {
-        start_time: Some(Timestamp { seconds: now - 86_400, nanos: 0 }),
-        end_time: Some(Timestamp { seconds: now + 86_400, nanos: 0 }),
-        ..query
-    };
-    let answer: QueryMetricResponse = node.ask(&ANNA, &query).await;
-    answers.push(("a metric".to_owned(), answer.encode_to_vec()));
-    let export = ExportDecisionsRequest {
-        tenant_id: FIRST_TENANT.into(),
-        partition: positions[0].partition,
-        command_offsets: positions.iter().map(|position| position.offset).collect(),
-        ..Default::default()
-    };
-    let export: ExportDecisionsResponse = node.ask(&AUDREY, &export).await;
-    assert!(export.encoded_len() > 10_000, "decisions with their events");
-    answers.push(("the exported decisions".to_owned(), export.encode_to_vec()));
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_left_of_what_was_thrown_at_any_other_source() {
+    let node = Node::start().await;
+    let (profile, schemas) = careless::registry();
+    events::register(&node, profile, schemas).await;
+    let marked = serde_json::json!({ "type": "track", "event": "case.opened", "properties": { "caseId": MARKER } });
+    send_calls(&node, Source::SegmentBatch, &[marked]).await;
 
-    let wanted = any_of(&values);
+    let values = careless::values(17, OF_EACH_SOURCE);
+    let mut answers = Vec::new();
+    for source in Source::ALL {
+        let mut said = Vec::new();
+        for values in values.chunks(40) {
+            if source.takes_events() {
+                let events: Vec<Event> = values.iter().flat_map(|value| careless::events(value)).collect();
+                said.push(send_events(&node, source, &events).await);
+            } else if source == Source::SegmentBatch {
+                let calls: Vec<_> = values.iter().flat_map(|value| careless::calls(value)).collect();
+                said.push(send_calls(&node, source, &calls).await);
+            } else if source == Source::SegmentCalls {
+                // Each is a request: some of the values are enough.
+                let calls: Vec<_> = values.iter().step_by(8).flat_map(|value| careless::calls(value)).collect();
+                said.push(send_calls(&node, source, &calls).await);
+            } else {
+                // The resource and the scope of all of them.
+                let records: Vec<_> = values.iter().flat_map(|value| careless::records(value)).collect();
+                said.push(send_records(&node, source, &values[0], &records).await);
+            }
+        }
+        let (accepted, refused) = said.iter().fold((0, 0), |sum, said| (sum.0 + said.accepted, sum.1 + said.refused));
+        assert!(source == Source::Beacon || accepted > 20 && refused > 20, "{source:?}: {accepted}, {refused}");
+        let said = said.into_iter().flat_map(|said| said.answers);
+        answers.extend(said.map(|answer| (format!("the answer of {source:?}"), answer)));
+    }
+    answers.extend(asked(&node, &[]).await);
+    search(node, &values, answers).await;
+}
+
+/// Looks for the values in answers, files and rows.
+async fn search(node: Node, values: &[String], answers: Vec<(String, Vec<u8>)>) {
+    let wanted = any_of(values);
     assert_eq!(find(&wanted, answers), [""; 0]);
     // A stop writes what the store has in memory into files.
     let node = node.restart().await;
@@ -186,8 +176,7 @@ async fn no_file_row_export_or_answer_holds_what_was_thrown_at_the_door() {
     };
     assert_eq!(find(&wanted, everywhere()), [""; 0]);
     let found = find(&any_of(&[MARKER.to_owned()]), everywhere());
-    assert!(
-        found.iter().any(|place| place.contains("/log")) && found.iter().any(|place| place.contains("/store")),
-        "{found:?}"
-    );
+    for place in ["/log", "/store", "/exports"] {
+        assert!(found.iter().any(|found| found.contains(place)), "{place}: {found:?}");
+    }
 }

@@ -5,13 +5,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use daybook_testkit::analytics::actors::Asked;
+use daybook_testkit::analytics::calendar::{Calendar, Length};
+use daybook_testkit::analytics::copilot::Said;
 use daybook_testkit::analytics::{self as oracle, Recorded};
 use product_analytics_projection::metrics::Event;
-use product_analytics_projection::metrics::copilot::{Copilot, CopilotMarks, CopilotRow};
+use product_analytics_projection::metrics::copilot::{Copilot, CopilotEvent, CopilotMarks, CopilotRow};
 use product_analytics_projection::metrics::funnel::{
     Attribution, Funnel, FunnelCount, FunnelResult, FunnelValue, Order, Step, StepCount,
 };
-use product_analytics_projection::metrics::lifecycle::lifecycle;
+use product_analytics_projection::metrics::lifecycle::{Before, lifecycle};
 use product_analytics_projection::metrics::paths::{PathCount, Paths};
 use product_analytics_projection::metrics::percentiles::percentile;
 use product_analytics_projection::metrics::periods::{Granularity, Periods};
@@ -51,15 +54,12 @@ fn log_of(actors: u32, marks: u32, instants: i64, step_ms: i64) -> impl Strategy
     })
 }
 
+fn engine_event(event: &Recorded) -> Event {
+    Event { time_ms: event.time_ms, marks: event.marks, name: event.name, value: event.value, number: event.number }
+}
+
 fn engine_events(log: &[Recorded], actor: u32) -> Vec<Event> {
-    let event = |event: &Recorded| Event {
-        time_ms: event.time_ms,
-        marks: event.marks,
-        name: event.name,
-        value: event.value,
-        number: event.number,
-    };
-    oracle::events_of(log, actor).iter().map(event).collect()
+    oracle::events_of(log, actor).iter().map(engine_event).collect()
 }
 
 /// A metric of a log. Actors are added to one of two accumulators each, as `split` says, and these are merged: if
@@ -136,12 +136,13 @@ fn actors_of(log: &[Recorded], bounds: &[i64]) -> (Vec<BTreeSet<u32>>, Vec<Roari
     (active, bitmaps)
 }
 
-fn active(most: usize) -> impl Strategy<Value = Vec<BTreeSet<u32>>> {
-    prop::collection::vec(prop::collection::btree_set(0..8_u32, 0..6), 0..most)
+/// What is asked of a log of days in UTC that is known until its end.
+fn of_days(range: (i64, i64)) -> Asked {
+    Asked { calendar: Calendar::new("UTC", Length::Day), range, now_ms: i64::MAX }
 }
 
-fn bitmaps(active: &[BTreeSet<u32>]) -> Vec<RoaringBitmap> {
-    active.iter().map(|actors| actors.iter().collect()).collect()
+fn actors_between(log: &[Recorded], from_ms: i64, to_ms: i64) -> RoaringBitmap {
+    log.iter().filter(|event| (from_ms..to_ms).contains(&event.time_ms)).map(|event| event.actor).collect()
 }
 
 fn days(count: i64) -> (Periods, Vec<i64>) {
@@ -162,7 +163,8 @@ proptest! {
     fn a_funnel_is_that_of_the_oracle((asked, plain) in funnel(), log in log(5, 24, 1), split in 0..16_u32) {
         let engine = funnel_of(&asked, &log, split);
         let step = |step: oracle::funnel::Step| {
-            StepCount { reached: step.reached, open: step.open, times_ms: step.times_ms }
+            let oracle::funnel::Step { reached, with_previous, open, times_ms } = step;
+            StepCount { reached, with_previous, open, times_ms }
         };
         let values: BTreeMap<u32, Vec<StepCount>> = oracle::funnel::funnel(&plain, &log)
             .into_iter()
@@ -188,6 +190,17 @@ proptest! {
     }
 
     #[test]
+    fn a_step_and_the_one_before_it_are_taken_by_no_more_than_took_either((asked, _) in funnel(), log in log(5, 24, 1)) {
+        for value in funnel_of(&asked, &log, 0).values {
+            for (at, step) in value.steps.iter().enumerate() {
+                let before = asked.previous(at).map_or(value.entered, |before| value.steps[before].reached);
+                prop_assert!(step.with_previous <= before.min(step.reached) && step.reached <= value.entered);
+                prop_assert!(asked.order == Order::Any || step.with_previous == step.reached);
+            }
+        }
+    }
+
+    #[test]
     fn nobody_is_both_reached_and_open((asked, _) in funnel(), log in log(5, 24, 1)) {
         for value in funnel_of(&asked, &log, 0).values {
             for step in value.steps {
@@ -203,45 +216,72 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
-    fn usage_is_that_of_the_oracle(active in active(6)) {
-        let engine = usage(&bitmaps(&active), &bitmaps(&active));
-        let (uniques, total, actor_days) = oracle::actors::usage(&active);
-        prop_assert_eq!((engine.uniques, engine.uniques_total), (uniques, total));
-        let mean = (!active.is_empty()).then(|| actor_days as f64 / active.len() as f64);
-        prop_assert_eq!(engine.daily_mean, mean);
-        prop_assert_eq!(engine.stickiness, mean.filter(|_| total > 0).map(|mean| mean / total as f64));
+    fn usage_is_that_of_the_oracle(log in log(1, 15, DAY_MS / 3)) {
+        let (_, bounds) = days(3);
+        let (_, active) = actors_of(&log, &bounds);
+        let engine = usage(&active, &active);
+        let mut expected = oracle::actors::usage(&of_days((bounds[0], bounds[3])), &log);
+        let whole = expected.pop().unwrap();
+        let uniques: Vec<u64> = expected.iter().map(|row| row.actors).collect();
+        prop_assert_eq!((engine.uniques, engine.uniques_total), (uniques, whole.actors));
+        prop_assert_eq!(engine.daily_mean, Some(whole.daily));
+        let stickiness = Some(whole.daily).filter(|_| whole.actors > 0).map(|mean| mean / whole.actors as f64);
+        prop_assert!(stickiness.is_none_or(|share| (0.0..=1.0).contains(&share)));
+        prop_assert_eq!(engine.stickiness, stickiness);
     }
 
     #[test]
-    fn a_lifecycle_is_that_of_the_oracle(active in active(6), seen in active(2), before in active(2)) {
-        let (seen, before) = (seen.into_iter().flatten().collect(), before.into_iter().flatten().collect());
-        let engine = lifecycle(&bitmaps(&active), &RoaringBitmap::from_iter(&seen), &RoaringBitmap::from_iter(&before));
-        let engine: Vec<[u64; 4]> =
-            engine.iter().map(|row| [row.new, row.returning, row.resurrecting, row.dormant]).collect();
+    fn a_lifecycle_is_that_of_the_oracle(log in log(1, 18, DAY_MS / 3), cut in 0..3_i64) {
+        let (day, end_ms) = (2 * DAY_MS, 5 * DAY_MS);
+        let start_ms = day + cut * DAY_MS / 3;
+        let active: Vec<RoaringBitmap> =
+            (2..5).map(|day| actors_between(&log, start_ms.max(day * DAY_MS), (day + 1) * DAY_MS)).collect();
+        let [ever, last_period, cut_off] =
+            [(0, day), (day - DAY_MS, day), (day, start_ms)].map(|(from, to)| actors_between(&log, from, to));
+        let before = Before { ever: &ever, last_period: &last_period, cut_off: &cut_off };
+        let engine: Vec<[u64; 4]> = lifecycle(&active, &before)
+            .iter()
+            .map(|row| [row.new, row.returning, row.resurrecting, row.dormant])
+            .collect();
         for (row, actors) in engine.iter().zip(&active) {
-            prop_assert_eq!(row[0] + row[1] + row[2], actors.len() as u64);
+            prop_assert_eq!(row[0] + row[1] + row[2], actors.len());
         }
-        prop_assert_eq!(engine, oracle::actors::lifecycle(&active, &seen, &before));
+        let expected = oracle::actors::lifecycle(&of_days((start_ms, end_ms)), &log);
+        prop_assert_eq!(engine, expected.into_iter().map(|(_, row)| row).collect::<Vec<_>>());
     }
 
     #[test]
     fn retention_is_that_of_the_oracle(
-        (first, returning) in (0..6_usize).prop_flat_map(|count| {
-            let periods = || prop::collection::vec(prop::collection::btree_set(0..8_u32, 0..6), count);
-            (periods(), periods())
-        }),
-        seen in prop::collection::btree_set(0..8_u32, 0..3),
-        rolling: bool, first_time: bool, periods in 0..7_usize, over in 0..7_usize,
+        log in log(2, 27, DAY_MS / 3), rolling: bool, first_time: bool, periods in 0..7_usize, over in 2..9_i64,
     ) {
+        let of = |mark: u8| log.iter().copied().filter(|event| event.has(mark)).collect::<Vec<_>>();
+        let (first, returning) = (of(0), of(1));
+        let by_day = |log: &[Recorded], days: std::ops::Range<i64>| -> Vec<RoaringBitmap> {
+            days.map(|day| actors_between(log, day * DAY_MS, (day + 1) * DAY_MS)).collect()
+        };
+        // Somebody begins on the days 2 to 4; until day 8 is looked at.
+        let active = by_day(&first, 2..5);
+        let seen = actors_between(&first, 0, 2 * DAY_MS);
+        let began = if first_time { newcomers(&active, &seen) } else { active };
         let kind = if rolling { Kind::Rolling } else { Kind::NthPeriod };
-        let asked = Retention { kind, periods, over };
-        let active = bitmaps(&first);
-        let began = if first_time { newcomers(&active, &RoaringBitmap::from_iter(&seen)) } else { active };
-        let rows = retention(&asked, &began, &bitmaps(&returning));
-        prop_assert!(rows.iter().all(|row| row.is_over == (row.cohort + row.n < over) && row.returned <= row.size));
-        let engine: Vec<_> = rows.iter().map(|row| (row.cohort, row.n, row.size, row.returned)).collect();
-        let asked = oracle::actors::Retention { rolling, first_time, periods };
-        prop_assert_eq!(engine, oracle::actors::retention(asked, &first, &returning, &seen));
+        let asked = Retention { kind, periods, over: usize::try_from(over - 2).unwrap() };
+        let rows = retention(&asked, &began, &by_day(&returning, 2..9));
+        prop_assert!(rows.iter().all(|row| row.returned <= row.size));
+        let engine: Vec<_> = rows
+            .iter()
+            .filter(|row| row.cohort as i64 + row.n as i64 + 2 <= over)
+            .map(|row| (row.cohort as i64, row.n as i64, row.size, row.returned, row.is_over))
+            .collect();
+        let wanted =
+            oracle::actors::Retention { rolling, first_time, periods: periods as i64, latest_ms: 9 * DAY_MS };
+        // The log is known until the beginning of the day that is not over.
+        let asked = Asked { now_ms: over * DAY_MS, ..of_days((2 * DAY_MS, 5 * DAY_MS)) };
+        let expected = oracle::actors::retention(&asked, wanted, &first, |_| true, &returning);
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|row| (row.start_ms / DAY_MS - 2, row.n, row.began, row.came, row.is_over))
+            .collect();
+        prop_assert_eq!(engine, expected);
     }
 
     #[test]
@@ -334,14 +374,40 @@ proptest! {
     }
 
     #[test]
-    fn copilot_is_that_of_the_oracle(log in log(7, 30, DAY_MS / 5), window in 0..8_i64, split in 0..16_u32) {
+    fn copilot_is_that_of_the_oracle(
+        log in log(7, 30, DAY_MS / 5),
+        // Of each event the answer that it names, if any, and whether it passes the filters.
+        more in prop::collection::vec((prop::option::weighted(0.7, 1..4_u32), prop::bool::weighted(0.8)), 60),
+        window in 0..8_i64,
+        split in 0..16_u32,
+    ) {
         let ((periods, bounds), window_ms) = (days(3), window * DAY_MS / 5);
-        let new = || Copilot::new(COPILOT, periods.clone(), window_ms);
-        let engine = of(&log, split, new, Copilot::add, Copilot::merge).finish();
+        let said = |(recorded, (answer, counts)): (&Recorded, &(Option<u32>, bool))| Said {
+            recorded: *recorded,
+            answer: answer.map(|answer| answer.to_string()),
+            properties: BTreeMap::new(),
+            counts: if *counts { recorded.marks } else { 0 },
+        };
+        let log: Vec<Said> = log.iter().zip(&more).map(said).collect();
+        let (mut engine, mut other) =
+            (Copilot::new(COPILOT, periods.clone(), window_ms), Copilot::new(COPILOT, periods, window_ms));
+        let recorded: Vec<Recorded> = log.iter().map(|said| said.recorded).collect();
+        for actor in oracle::actors(&recorded) {
+            let event = |event: &Recorded| {
+                let said = log.iter().find(|said| said.recorded.seq == event.seq).unwrap();
+                let answer = said.answer.as_ref().map_or(0, |answer| answer.parse().unwrap());
+                CopilotEvent { event: engine_event(event), counts: said.counts, answer }
+            };
+            let events: Vec<_> = oracle::events_of(&recorded, actor).iter().map(event).collect();
+            let part = if split >> actor & 1 == 0 { &mut engine } else { &mut other };
+            part.add(&events);
+        }
+        engine.merge(other);
         let row = |((period, value), row): ((usize, u32), oracle::copilot::Row)| CopilotRow {
             period,
             value,
             shown: row.counts[0],
+            taken: row.taken,
             used: row.counts[1],
             ignored: row.counts[2],
             edited: row.counts[3],
@@ -351,8 +417,11 @@ proptest! {
             outcomes_with_answer: row.outcomes_with_answer,
             actors: row.actors.len() as u64,
         };
-        let rows = oracle::copilot::copilot(&bounds, window_ms, &log);
-        prop_assert_eq!(engine, rows.into_iter().map(row).collect::<Vec<CopilotRow>>());
+        let rows: Vec<CopilotRow> = oracle::copilot::copilot(&bounds, window_ms, &log).into_iter().map(row).collect();
+        for row in &rows {
+            prop_assert!(row.taken <= row.shown && row.outcomes_with_answer <= row.outcomes);
+        }
+        prop_assert_eq!(engine.finish(), rows);
     }
 
     #[test]

@@ -114,7 +114,11 @@ const EFFECTFUL: [&str; 18] = [
 fn the_kernel_does_no_io() {
     let crates = crates();
     let kernel = &crates["daybook-kernel"].dependencies;
-    only("the kernel", kernel, &["blake3", "bytes", "daybook-proto", "prost", "prost-types", "thiserror", "uuid"]);
+    only(
+        "the kernel",
+        kernel,
+        &["blake3", "bytes", "chrono", "daybook-proto", "prost", "prost-types", "thiserror", "uuid"],
+    );
     only("the messages", &crates["daybook-proto"].dependencies, &["bytes", "prost", "prost-reflect", "prost-types"]);
 }
 
@@ -125,11 +129,11 @@ fn processors_and_projections_are_pure() {
     let pure = [
         "bytes",
         "chrono",
-        "chrono-tz",
         "daybook-disclosure",
         "daybook-event-rules",
         "daybook-kernel",
         "daybook-proto",
+        "daybook-time-zone",
         "prost",
         "prost-types",
         "roaring",

@@ -99,7 +99,7 @@ async fn twenty_batches_are_answered_once() {
     let mut sent = batches(20);
     sent[7].events[3] = event("tags");
     sent[7].command_id.clear();
-    sent[13].events[0].name = "case.burnt".into();
+    sent[13].events[0].name = "case.archived".into();
     let answer = send(&node, Some(&FEEDER), iter(sent.clone())).await.unwrap();
     assert_eq!((answer.batch_count, answer.accepted_count, answer.refused_count), (20, 198, 2));
     let refused = |batch, index, reason: Reason, name: &str, property: &str| StreamRefusedEvent {
@@ -110,7 +110,7 @@ async fn twenty_batches_are_answered_once() {
         property: property.into(),
     };
     let first = refused(7, 3, Reason::WrongValue, "case.exported", "format");
-    let second = refused(13, 0, Reason::UnknownEvent, "case.burnt", "");
+    let second = refused(13, 0, Reason::UnknownEvent, "case.archived", "");
     assert_eq!(answer.refused, [first, second]);
     assert_eq!(counted(&node).await, 198);
 

@@ -68,7 +68,7 @@ async fn a_query_sees_what_was_acknowledged_before() {
         let _: RegisterItemResponse = node.ask(&RITA, &register(item(&id, "century", "ada@example.org"))).await;
         let placed: PlaceHoldResponse = node.ask(&LEA, &place(&format!("h{round}"), on("ada@example.org"))).await;
         let since = position(&placed.receipt);
-        let gate: CheckDispositionResponse = node.ask(&FEEDER, &check(&[&id], Some(since))).await;
+        let gate: CheckDispositionResponse = node.ask(&LEA, &check(&[&id], Some(since))).await;
         assert_eq!(gate.results[0].hold_ids.len(), (round + 1).min(20));
         assert!(gate.position.unwrap().offset >= since.offset);
     }
@@ -143,7 +143,7 @@ async fn a_hold_over_two_tenants_holds_in_both() {
     standing(TenantHoldState::Active).await;
     let dispose = DisposeItemsRequest { tenant_id: "globex".into(), ..dispose(&["g"]) };
     let answered: DisposeItemsResponse = node.ask(&rita, &dispose).await;
-    assert_eq!(answered.dispositions[0].hold_ids, ["demo:both"]);
+    assert_eq!(answered.dispositions[0].hold_ids, ["@demo/1/both"]);
 
     let asked: ReleaseHoldResponse =
         node.ask(&lea, &ReleaseHoldRequest { tenant_id: "demo".into(), ..release("both") }).await;

@@ -71,14 +71,14 @@ async fn a_hold_stops_deletions_and_its_release_by_two_people_lets_them_happen()
     assert_eq!(disposed["dispositions"], json!([{ "itemId": "a", "holdIds": ["h"] }]));
 
     let question = json!({ "minPosition": position, "checks": [{ "itemId": "a" }, { "itemId": "ghost" }] });
-    let gate = node.post(&FEEDER, "CheckDisposition", &question).await.ok();
-    assert_eq!(
-        gate["results"],
-        json!([
-            { "verdict": "DISPOSITION_VERDICT_HELD", "holdIds": ["h"] },
-            { "verdict": "DISPOSITION_VERDICT_UNKNOWN_ITEM" },
-        ])
-    );
+    // A program that deletes learns that it must not; which hold it is, those learn who may list holds.
+    for (who, held) in [
+        (&FEEDER, json!({ "verdict": "DISPOSITION_VERDICT_HELD" })),
+        (&LEA, json!({ "verdict": "DISPOSITION_VERDICT_HELD", "holdIds": ["h"] })),
+    ] {
+        let gate = node.post(who, "CheckDisposition", &question).await.ok();
+        assert_eq!(gate["results"], json!([held, { "verdict": "DISPOSITION_VERDICT_UNKNOWN_ITEM" }]));
+    }
 
     let asked = node.post(&LEA, "ReleaseHold", &json!({ "holdId": "h", "reason": "settled" })).await.ok();
     let change = asked["hold"]["pendingChange"]["changeId"].as_str().unwrap();
@@ -110,6 +110,122 @@ async fn a_hold_stops_deletions_and_its_release_by_two_people_lets_them_happen()
     let is_placed = |entry: &Value| entry["position"]["offset"].is_string();
     let is_hashed = |entry: &Value| entry["commandHash"].as_str().is_some_and(|hash| hash.len() == 64);
     assert!(entries.iter().all(|entry| is_placed(entry) && is_hashed(entry)), "{audit}");
+}
+
+fn concerning(id: &str, person: &str, name: &str) -> Value {
+    let mut item = item(id, "century");
+    item["entities"] = json!([{ "id": person, "displayName": name, "role": "ENTITY_ROLE_RECIPIENT" }]);
+    item
+}
+
+fn on(id: &str, person: &str) -> Value {
+    let mut hold = hold(id);
+    hold["scope"] = json!({ "entities": [{ "id": person }] });
+    hold
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hold_matches_every_spelling_of_an_address_and_what_earlier_releases_registered() {
+    let node = Node::start().await;
+    with_a_held_item(&node).await;
+    let (u, a) = ("eva@bücher.example", "Eva@XN--BCHER-KVA.example");
+    for (held, other) in [(u, a), (a, u)] {
+        let id = format!("h-{}", held.is_ascii());
+        let placed = node.post(&LEA, "PlaceHold", &on(&id, held)).await.ok();
+        let pseudonyms: Vec<_> = placed["hold"]["scope"]["entities"].as_array().unwrap().clone();
+        assert_eq!(pseudonyms.len(), 2, "its own, and the one of earlier releases: {placed}");
+        // A release before this one registered under the pseudonym of the spelling: given as it is, it stays as it is.
+        let former = pseudonyms.iter().map(|one| one["id"].as_str().unwrap());
+        let mut items =
+            vec![concerning(&format!("{id}-other"), other, ""), concerning(&format!("{id}-same"), held, "")];
+        items.extend(former.enumerate().map(|(i, psn)| concerning(&format!("{id}-former-{i}"), psn, "")));
+        let ids: Vec<_> = items.iter().map(|item| item["itemId"].clone()).collect();
+        node.post(&RITA, "RegisterItems", &json!({ "items": items })).await.ok();
+        let request = json!({ "itemIds": ids, "reason": "asked to" });
+        let disposed = node.post(&RITA, "DisposeItems", &request).await.ok();
+        for disposition in disposed["dispositions"].as_array().unwrap() {
+            assert!(disposition["holdIds"].as_array().unwrap().contains(&json!(id)), "{disposition}");
+        }
+        // The gate, the preview and the list see the same.
+        let check = json!({ "checks": [{ "attributes": {
+            "entities": [{ "id": other }], "entitiesComplete": true, "caseIdsComplete": true, "dataCategory": "email",
+            "kind": "ITEM_KIND_MESSAGE", "createdAt": "2025-01-31T12:00:00Z",
+        } }] });
+        let gate = node.post(&FEEDER, "CheckDisposition", &check).await.ok();
+        assert_eq!(gate["results"][0]["verdict"], "DISPOSITION_VERDICT_HELD", "{gate}");
+        let listed = node.get(&RITA, "ListItems", &json!({ "entity": { "id": other } })).await.ok();
+        let listed: Vec<_> =
+            listed["items"].as_array().unwrap().iter().map(|one| one["item"]["itemId"].clone()).collect();
+        assert!(
+            ids.iter().all(|id| listed.contains(id)) && listed.is_sorted_by(|a, b| a.as_str() < b.as_str()),
+            "{listed:?}"
+        );
+        let scope = json!({ "scope": { "entities": [{ "id": other }] } });
+        let preview = node.post(&LEA, "PreviewScope", &scope).await.ok();
+        assert_eq!(preview["matchingItems"], json!(listed.len().to_string()), "{preview}");
+    }
+    // A page at a time, over both pseudonyms.
+    let mut pages = Vec::new();
+    let mut token = String::new();
+    loop {
+        let page = json!({ "entity": { "id": u }, "pageSize": 3, "pageToken": token });
+        let page = node.get(&RITA, "ListItems", &page).await.ok();
+        pages.extend(
+            page["items"].as_array().unwrap().iter().map(|one| one["item"]["itemId"].as_str().unwrap().to_owned()),
+        );
+        token = page["nextPageToken"].as_str().unwrap_or_default().to_owned();
+        if token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(pages.len(), 8);
+    assert!(pages.is_sorted_by(|a, b| a < b), "{pages:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_message_reveals_its_own_name_of_a_person() {
+    let node = Node::start().await;
+    with_a_held_item(&node).await;
+    let names = [("m1", "Mallory Jones"), ("m2", "Chief Executive"), ("m3", ""), ("m4", "Mallory Jones")];
+    let items: Vec<_> = names.iter().map(|(id, name)| concerning(id, "mallory@example.org", name)).collect();
+    node.post(&RITA, "RegisterItems", &json!({ "items": items })).await.ok();
+    let registered = node.post(&RITA, "RegisterItems", &json!({ "items": items })).await.ok();
+    assert_eq!(registered["unchangedCount"], 4, "the same again: {registered}");
+    for (id, name) in names {
+        let revealed = node.post(&LEA, "RevealItem", &json!({ "itemId": id, "purpose": "discovery" })).await.ok();
+        let person = &revealed["item"]["entities"][0];
+        assert_eq!(person["displayName"].as_str().unwrap_or_default(), name, "{person}");
+        assert_eq!(person["id"], "mallory@example.org");
+    }
+    // The names of a deleted item go with it; the others stay.
+    node.post(&RITA, "DisposeItems", &json!({ "itemIds": ["m1", "m2"], "reason": "asked to" })).await.ok();
+    let revealed = node.post(&LEA, "RevealItem", &json!({ "itemId": "m4", "purpose": "discovery" })).await.ok();
+    assert_eq!(revealed["item"]["entities"][0]["displayName"], "Mallory Jones");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_not_plain_about_an_item_is_shown_with_it() {
+    let node = Node::start().await;
+    with_a_held_item(&node).await;
+    let mut remarked = item("r", "century");
+    let remarks =
+        ["ITEM_REMARK_ADDRESS_UNREADABLE", "ITEM_REMARK_CREATED_AT_FROM_RECEIVED", "ITEM_REMARK_ADDRESS_UNREADABLE"];
+    remarked["remarks"] = json!(remarks);
+    remarked["location"] = json!("maria keller/inbox");
+    node.post(&RITA, "RegisterItem", &json!({ "item": remarked })).await.ok();
+    let found = node.get(&RITA, "GetItem", &json!({ "itemId": "r" })).await.ok();
+    assert_eq!(found["item"]["item"]["remarks"], json!([remarks[1], remarks[0]]));
+    assert!(!found.to_string().contains("maria"), "where it lay is sealed: {found}");
+    let revealed = node.post(&LEA, "RevealItem", &json!({ "itemId": "r", "purpose": "discovery" })).await.ok();
+    assert_eq!(revealed["item"]["location"], "maria keller/inbox");
+    // A release that has more to say about the same item does not make another one of it.
+    remarked["remarks"] = json!([]);
+    let again = node.post(&RITA, "RegisterItem", &json!({ "item": remarked })).await.ok();
+    assert!(again["created"].as_bool().is_none_or(|created| !created), "{again}");
+    remarked["itemId"] = json!("s");
+    remarked["remarks"] = json!(["ITEM_REMARK_UNSPECIFIED"]);
+    let refused = node.post(&RITA, "RegisterItem", &json!({ "item": remarked })).await.refusal();
+    assert_eq!((refused.code.as_str(), refused.field_names()), ("INVALID_ARGUMENT", vec!["item.remarks"]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

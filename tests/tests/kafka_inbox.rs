@@ -8,23 +8,24 @@ use std::time::Duration;
 use daybook_log::BesideRecord;
 use daybook_proto::legal_hold::v1::*;
 use daybook_proto::product_analytics::v1::{Event, EventSchema, MinimisationProfile, RecordEventsRequest};
-use daybook_testkit::kafka::Broker;
+use daybook_testkit::kafka::raw::{self, RawRecord};
+use daybook_testkit::kafka::{Broker, Damage};
 use daybook_tests::kafka_client::{KafkaClient, header, jars, python, run};
 use daybook_tests::node::{Home, Node, PARTITIONS, new_id, to_json};
 use daybook_tests::people::{FEEDER, LEA, NORA, Person};
 use daybook_tests::requests::*;
 use daybook_tests::skipped::skipped;
-use daybook_tests::{disk, events, eventually};
+use daybook_tests::{careless, disk, events, eventually};
 use prost::Message;
 use serde_json::Value;
 
-/// A log of a name with an inbox `<name>-in` and replies on `<name>-out`.
+/// A log of a name with an inbox `<name>-in` and replies of tenant demo on `demo.<name>-out`.
 fn home(broker: &Broker, name: &str) -> Home {
     Home::with(|config| {
         config.log.url = format!("kafka://{}", broker.address());
         config.log.name = name.to_owned();
         config.inbox.topics = vec![format!("{name}-in")];
-        config.inbox.reply_topic_prefix = format!("{name}-out");
+        config.inbox.reply_topic_prefix = format!("{{tenant}}.{name}-out");
     })
 }
 
@@ -38,14 +39,14 @@ struct Desk {
 impl Desk {
     async fn open(broker: &Broker, name: &str) -> Self {
         let client = KafkaClient::new(broker);
-        client.create(&format!("{name}-out"), 1).await;
+        client.create(&format!("demo.{name}-out"), 1).await;
         Self { node: home(broker, name).start().await, client, name: name.to_owned(), seen: 0 }
     }
 
     /// Puts a command there as JSON and waits for the answer.
     async fn ask(&mut self, who: &Person, method: &str, value: &str, more: &[(&str, &str)]) -> BesideRecord {
         let token = format!("Bearer {}", self.node.token(who));
-        let out = format!("{}-out", self.name);
+        let out = format!("demo.{}-out", self.name);
         let mut headers = vec![
             ("daybook-method", method),
             ("content-type", "application/json"),
@@ -64,7 +65,7 @@ impl Desk {
 
     /// The next answer.
     async fn reply(&mut self) -> BesideRecord {
-        let topic = format!("{}-out", self.name);
+        let topic = format!("demo.{}-out", self.name);
         let record =
             eventually("there is an answer", async || self.client.all(&topic, 0).await.into_iter().nth(self.seen));
         let record = record.await;
@@ -95,6 +96,46 @@ fn hold(id: &str) -> String {
     to_json(&place(id, on("ada@example.org"))).to_string()
 }
 
+/// Changes a setting of a topic, as operators do.
+fn set(broker: &Broker, topic: &str, setting: &str) {
+    let arguments = ["--alter", "--entity-type", "topics", "--entity-name", topic, "--add-config", setting];
+    broker.tool("kafka.admin.ConfigCommand", &arguments).expect("the setting is changed");
+}
+
+/// Puts commands on partition 0, compressed. Arguments: brokers, topic, authorization, reply topic, codec, requests.
+const COMPRESSED: &str = r#"
+import sys
+from confluent_kafka import Producer
+brokers, topic, authorization, replies, codec = sys.argv[1:6]
+producer = Producer({"bootstrap.servers": brokers, "compression.type": codec, "linger.ms": 200})
+headers = {"daybook-method": "legal_hold.PlaceHold", "content-type": "application/json", "authorization": authorization,
+           "daybook-reply-topic": replies}
+for request in sys.argv[6:]:
+    producer.produce(topic, key="acme", value=request, headers=headers, partition=0)
+assert producer.flush(30) == 0
+"#;
+
+/// The same in a transaction, which is committed, aborted, or left open as a producer leaves it that is killed.
+const IN_A_TRANSACTION: &str = r#"
+import os, sys
+from confluent_kafka import Producer
+brokers, topic, authorization, replies, how = sys.argv[1:6]
+producer = Producer({"bootstrap.servers": brokers, "transactional.id": topic, "transaction.timeout.ms": 600000})
+producer.init_transactions(30)
+producer.begin_transaction()
+headers = {"daybook-method": "legal_hold.PlaceHold", "content-type": "application/json", "authorization": authorization,
+           "daybook-reply-topic": replies}
+for request in sys.argv[6:]:
+    producer.produce(topic, key="acme", value=request, headers=headers, partition=0)
+assert producer.flush(30) == 0
+if how == "commit":
+    producer.commit_transaction(30)
+elif how == "abort":
+    producer.abort_transaction(30)
+else:
+    os._exit(0)
+"#;
+
 /// Their names say that they need a real broker.
 mod kafka {
     use super::*;
@@ -119,7 +160,7 @@ mod kafka {
             ("daybook-method", "/daybook.legal_hold.v1.LegalHoldService/PlaceHold"),
             ("content-type", "application/protobuf"),
             ("authorization", token.as_str()),
-            ("daybook-reply-topic", "inbox-both-out"),
+            ("daybook-reply-topic", "demo.inbox-both-out"),
         ];
         desk.put(&headers, &place("b", on("ada@example.org")).encode_to_vec()).await;
         let answer = desk.reply().await;
@@ -173,6 +214,66 @@ mod kafka {
         assert!(records >= 6, "three commands and their decisions: {records}");
     }
 
+    /// As `analytics_leaves_nothing.rs` has it for the other sources.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_careless_programs_put_on_an_inbox_is_on_no_other_topic_and_in_no_file() {
+        let broker = Broker::shared().await.unwrap();
+        let mut desk = Desk::open(&broker, "inbox-careless").await;
+        let (profile, schemas) = careless::registry();
+        events::register(&desk.node, profile, schemas).await;
+        let values = careless::values(23, 2);
+        let (mut sent, mut counted, mut answers) = (0, 0, Vec::new());
+        for values in values.chunks(12) {
+            let events: Vec<Event> = values.iter().flat_map(|value| careless::events(value)).collect();
+            sent += events.len();
+            let request =
+                to_json(&RecordEventsRequest { command_id: new_id(), events, ..Default::default() }).to_string();
+            let answer = desk.ask(&FEEDER, "product_analytics.RecordEvents", &request, &[]).await;
+            let said = json(&answer);
+            assert_eq!(header(&answer, "daybook-status"), Some("OK"), "{said}");
+            counted += said["acceptedCount"].as_u64().unwrap_or_default() as usize;
+            counted += said["refused"].as_array().map_or(0, Vec::len);
+            answers.push(("an answer".to_owned(), answer.value.to_vec()));
+        }
+        assert_eq!(counted, sent, "each counts or is refused");
+        // What is no request at all is listed, by place and reason.
+        let malformed = format!(
+            r#"{{"events": [{{"name": "a", "time": {value}, "{name}": 1}}]}}"#,
+            value = Value::from(values[0].as_str()),
+            name = "jana.novakova"
+        );
+        desk.ask(&FEEDER, "product_analytics.RecordEvents", &malformed, &[]).await;
+        desk.rejected(1).await;
+
+        let wanted = careless::any_of(&values);
+        assert_eq!(careless::find(&wanted, answers), [""; 0]);
+        let mut records = 0;
+        for topic in ["commands", "decisions", "inbox.rejected"] {
+            let partitions = if topic == "inbox.rejected" { 1 } else { PARTITIONS };
+            for partition in 0..partitions {
+                let mut reader = desk.client.read(&format!("inbox-careless.{topic}"), partition);
+                // The node writes on: what it was asked for is among the first.
+                for _ in 0..200 {
+                    let record = tokio::time::timeout(Duration::from_secs(2), reader.next()).await;
+                    let Ok(record) = record else { break };
+                    let record = record.unwrap();
+                    let headers = record.headers.iter().map(|(_, value)| value.to_vec());
+                    let parts =
+                        headers.chain([record.value.to_vec(), record.key.as_deref().unwrap_or_default().to_vec()]);
+                    assert_eq!(careless::find(&wanted, parts.map(|part| (topic.to_owned(), part))), [""; 0]);
+                    records += 1;
+                }
+            }
+        }
+        assert!(records > 2 * values.len() / 12, "{records}");
+        let home = desk.node.stop().await;
+        let of_files = disk::files(&home.data()).into_iter();
+        let of_files = of_files.filter_map(|file| Some((file.display().to_string(), std::fs::read(&file).ok()?)));
+        let of_rows = disk::rows(&home.data()).into_iter();
+        let of_rows = of_rows.flat_map(|(place, key, value)| [(place.clone(), key), (place, value)]);
+        assert_eq!(careless::find(&wanted, of_files.chain(of_rows)), [""; 0]);
+    }
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn what_is_wrong_is_listed_with_its_place_and_the_next_record_is_decided() {
         let broker = Broker::shared().await.unwrap();
@@ -215,7 +316,7 @@ mod kafka {
                 "INBOX_RECORD_INVALID",
             ),
             (with("daybook-reply-topic", "elsewhere"), fine.as_bytes(), "REPLY_TOPIC_REFUSED"),
-            (with("daybook-reply-topic", "inbox-wrong-out-missing"), fine.as_bytes(), "REPLY_TOPIC_REFUSED"),
+            (with("daybook-reply-topic", "demo.inbox-wrong-out-missing"), fine.as_bytes(), "REPLY_TOPIC_REFUSED"),
             (good.to_vec(), br#"{"holdId": "h"}"#, "INVALID_ARGUMENT"),
             (Vec::new(), b"", "TOKEN_MISSING"),
         ];
@@ -242,19 +343,174 @@ mod kafka {
         assert_eq!(rejected.len(), cases.len());
     }
 
+    /// What no HTTP request can be: each is put there byte by byte.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_tombstone_and_its_like_are_listed_and_passed_over_and_odd_trace_headers_refuse_nothing() {
+        let broker = Broker::shared().await.unwrap();
+        let mut desk = Desk::open(&broker, "inbox-raw").await;
+        let token = format!("Bearer {}", desk.node.token(&LEA));
+        let good: Vec<(&str, &[u8])> = vec![
+            ("daybook-method", b"legal_hold.PlaceHold"),
+            ("content-type", b"application/json"),
+            ("authorization", token.as_bytes()),
+            ("daybook-reply-topic", b"demo.inbox-raw-out"),
+        ];
+        let with = |name: &'static str, value: &'static [u8]| {
+            let mut headers = good.clone();
+            headers.retain(|(known, _)| *known != name || name == "traceparent");
+            headers.push((name, value));
+            headers
+        };
+        let twice = |name: &'static str, value: &'static [u8]| {
+            let mut headers = good.clone();
+            headers.push((name, value));
+            headers
+        };
+        let proto = with("content-type", b"application/protobuf");
+        let huge: &'static [u8] = Box::leak(vec![b'x'; 70 << 10].into_boxed_slice());
+        let fine = hold("never");
+        let refused: Vec<(RawRecord, &str)> = vec![
+            (RawRecord::new(&good, None), "INBOX_RECORD_INVALID"),
+            (RawRecord::new(&proto, None), "INBOX_RECORD_INVALID"),
+            (RawRecord::new(&good, Some(b"")), "INBOX_RECORD_INVALID"),
+            (RawRecord::new(&good, Some(b" \n\t ")), "INBOX_RECORD_INVALID"),
+            (RawRecord::new(&good, Some(b"null")), "MALFORMED_REQUEST"),
+            (RawRecord::new(&good, Some(b"[]")), "MALFORMED_REQUEST"),
+            (RawRecord::new(&good, Some(b"{} {}")), "MALFORMED_REQUEST"),
+            (RawRecord::new(&good, Some(b"\"\"")), "MALFORMED_REQUEST"),
+            (RawRecord::new(&[], None), "TOKEN_MISSING"),
+            (RawRecord::new(&with("daybook-method", b"\xff\xfe"), Some(fine.as_bytes())), "INBOX_RECORD_INVALID"),
+            (RawRecord::new(&with("content-type", b"\xff"), Some(fine.as_bytes())), "INBOX_RECORD_INVALID"),
+            (RawRecord::new(&with("authorization", b"Bearer \xff"), Some(fine.as_bytes())), "INBOX_RECORD_INVALID"),
+            (RawRecord::new(&with("authorization", b"Bearer a\nb"), Some(fine.as_bytes())), "INBOX_RECORD_INVALID"),
+            (RawRecord::new(&with("daybook-command-id", b"\xff"), Some(fine.as_bytes())), "INBOX_RECORD_INVALID"),
+            (RawRecord::new(&with("daybook-reply-topic", b"\xff"), Some(fine.as_bytes())), "INBOX_RECORD_INVALID"),
+            (
+                RawRecord::new(&twice("content-type", b"application/protobuf"), Some(fine.as_bytes())),
+                "INBOX_RECORD_INVALID",
+            ),
+            (RawRecord::new(&twice("authorization", b"Bearer other"), Some(fine.as_bytes())), "INBOX_RECORD_INVALID"),
+            (
+                RawRecord::new(&twice("daybook-method", b"legal_hold.ReleaseHold"), Some(fine.as_bytes())),
+                "INBOX_RECORD_INVALID",
+            ),
+            (RawRecord::new(&with("anything", huge), Some(fine.as_bytes())), "INBOX_RECORD_INVALID"),
+            (
+                RawRecord { key: Some(huge.to_vec()), ..RawRecord::new(&good, Some(fine.as_bytes())) },
+                "INBOX_RECORD_INVALID",
+            ),
+            (
+                RawRecord {
+                    headers: vec![(b"\xff\xfe".to_vec(), None)],
+                    ..RawRecord::new(&good, Some(fine.as_bytes()))
+                },
+                "INBOX_RECORD_INVALID",
+            ),
+            (
+                RawRecord {
+                    headers: vec![(b"authorization".to_vec(), None)],
+                    ..RawRecord::new(&good, Some(fine.as_bytes()))
+                },
+                "TOKEN_MISSING",
+            ),
+        ];
+        for (record, _) in &refused {
+            let batch = raw::batch(std::slice::from_ref(record));
+            raw::produce(&broker.address(), "inbox-raw-in", 0, &batch).unwrap();
+        }
+        // A trace context that is none is nobody's concern, and neither are headers that decide nothing.
+        let accepted = [
+            with("traceparent", b"\xff\xfe\xfd"),
+            with("traceparent", b"hello"),
+            with("traceparent", b"00-00000000000000000000000000000000-00f067aa0ba902b7-01"),
+            with("traceparent", b"line\nbreak"),
+            with("tracestate", b"\xc3\x28"),
+            with("daybook-correlation-id", b"\x00\xff"),
+            with("of-somebody-else", b"\xff"),
+            twice("content-type", b"application/json"),
+        ];
+        for (number, headers) in accepted.iter().enumerate() {
+            let record = RawRecord::new(headers, Some(hold(&format!("h-{number}")).as_bytes()));
+            assert_eq!(record.key, None, "records need no key");
+            raw::produce(&broker.address(), "inbox-raw-in", 0, &raw::batch(&[record])).unwrap();
+        }
+        let mut answers = Vec::new();
+        while answers.len() < accepted.len() {
+            let answer = desk.reply().await;
+            if header(&answer, "daybook-status") == Some("OK") {
+                answers.push(answer);
+            }
+        }
+        let correlation = |answer: &BesideRecord| {
+            let found = answer.headers.iter().find(|(name, _)| name == "daybook-correlation-id");
+            found.map(|(_, value)| value.to_vec())
+        };
+        assert!(answers.iter().any(|answer| correlation(answer).as_deref() == Some(&b"\x00\xff"[..])), "as it was");
+        let listed = desk.rejected(refused.len()).await;
+        for (offset, ((record, code), listed)) in refused.iter().zip(&listed).enumerate() {
+            assert_eq!((&listed["code"], &listed["offset"]), (&(*code).into(), &offset.into()), "{record:?}: {listed}");
+        }
+        assert_eq!(listed.len(), refused.len());
+        let tombstone = listed[0]["message"].as_str().unwrap();
+        assert!(tombstone.contains("tombstone") && tombstone.contains("nothing was recorded"), "{tombstone}");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn nobody_has_answers_put_on_a_topic_of_a_tenant_that_the_token_does_not_speak_for() {
+        let broker = Broker::shared().await.unwrap();
+        let mut desk = Desk::open(&broker, "inbox-tenants").await;
+        for topic in ["globex.inbox-tenants-out", "demo2.inbox-tenants-out"] {
+            desk.client.create(topic, 1).await;
+        }
+        let token = format!("Bearer {}", desk.node.token(&LEA));
+        let to = |topic: &'static str| {
+            [
+                ("daybook-method", "legal_hold.PlaceHold"),
+                ("content-type", "application/json"),
+                ("authorization", token.as_str()),
+                ("daybook-reply-topic", topic),
+            ]
+        };
+        let elsewhere =
+            ["globex.inbox-tenants-out", "demo2.inbox-tenants-out", "inbox-tenants-out", "inbox-tenants.commands"];
+        for topic in elsewhere {
+            desk.put(&to(topic), hold("stolen").as_bytes()).await;
+        }
+        let answer = desk.ask(&LEA, "legal_hold.PlaceHold", &hold("own"), &[]).await;
+        assert_eq!(header(&answer, "daybook-status"), Some("OK"));
+        let rejected = desk.rejected(elsewhere.len()).await;
+        assert!(rejected.iter().all(|one| one["code"] == "REPLY_TOPIC_REFUSED"), "{rejected:?}");
+        for topic in &elsewhere[..2] {
+            assert!(desk.client.all(topic, 0).await.is_empty(), "{topic}");
+        }
+        let not_there = desk.node.try_ask::<_, GetHoldResponse>(&LEA, &get_hold("stolen")).await;
+        assert!(not_there.is_err(), "a command whose answer cannot be given is not carried out");
+    }
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn what_the_domain_rejects_is_answered_and_listed_with_its_position_on_the_log() {
         let broker = Broker::shared().await.unwrap();
         let mut desk = Desk::open(&broker, "inbox-no").await;
-        let answer = desk.ask(&NORA, "legal_hold.PlaceHold", &hold("n"), &[]).await;
-        assert_eq!(header(&answer, "daybook-status"), Some("POLICY_DENIED"));
-        assert_eq!(json(&answer)["code"], "permission_denied");
+        let placed = desk.ask(&LEA, "legal_hold.PlaceHold", &hold("n"), &[]).await;
+        assert_eq!(header(&placed, "daybook-status"), Some("OK"));
+        let answer = desk.ask(&LEA, "legal_hold.PlaceHold", &hold("n"), &[]).await;
+        assert_eq!(header(&answer, "daybook-status"), Some("HOLD_ALREADY_EXISTS"));
+        assert_eq!(json(&answer)["code"], "already_exists");
         let listed = &desk.rejected(1).await[0];
         assert_eq!(
             (&listed["code"], &listed["method"]),
-            (&"POLICY_DENIED".into(), &"/daybook.legal_hold.v1.LegalHoldService/PlaceHold".into())
+            (&"HOLD_ALREADY_EXISTS".into(), &"/daybook.legal_hold.v1.LegalHoldService/PlaceHold".into())
         );
         assert!(listed["decidedAt"].as_str().unwrap().contains('/'), "{listed}");
+
+        // Who may do nothing leaves nothing on the log of decisions.
+        let before = desk.node.mark().await;
+        let answer = desk.ask(&NORA, "legal_hold.PlaceHold", &hold("m"), &[]).await;
+        assert_eq!(header(&answer, "daybook-status"), Some("POLICY_DENIED"));
+        assert_eq!(json(&answer)["code"], "permission_denied");
+        let listed = &desk.rejected(2).await[1];
+        assert_eq!((&listed["code"], &listed["decidedAt"]), (&"POLICY_DENIED".into(), &Value::Null), "{listed}");
+        assert_eq!(desk.node.mark().await, before);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -293,7 +549,7 @@ mod kafka {
         const HOLDS: usize = 240;
         let (broker, name) = (Broker::shared().await.unwrap(), "inbox-two");
         let client = KafkaClient::new(&broker);
-        client.create("inbox-two-out", 1).await;
+        client.create("demo.inbox-two-out", 1).await;
         let first = home(&broker, name).start().await;
         let mut second = home(&broker, name);
         second.config.node.id = "second".to_owned();
@@ -312,13 +568,13 @@ mod kafka {
                 ("daybook-method", "legal_hold.PlaceHold"),
                 ("content-type", "application/json"),
                 ("authorization", token.as_str()),
-                ("daybook-reply-topic", "inbox-two-out"),
+                ("daybook-reply-topic", "demo.inbox-two-out"),
                 ("daybook-correlation-id", id.as_str()),
             ];
             let partition = u32::try_from(number).unwrap() % PARTITIONS;
             client.put("inbox-two-in", partition, &headers, hold(&format!("h-{number}")).as_bytes()).await;
         }
-        let answers = async || client.all("inbox-two-out", 0).await;
+        let answers = async || client.all("demo.inbox-two-out", 0).await;
         eventually("some are answered", async || (answers().await.len() > HOLDS / 8).then_some(())).await;
         first.stop().await;
         let by_number = eventually("all are answered", async || {
@@ -362,7 +618,7 @@ mod kafka {
             ("daybook-method", "legal_hold.PlaceHold"),
             ("content-type", "application/json"),
             ("authorization", short.as_str()),
-            ("daybook-reply-topic", "inbox-late-out"),
+            ("daybook-reply-topic", "demo.inbox-late-out"),
         ];
         // While no node reads, the token expires, and its leeway passes.
         let Desk { node, client, name, seen } = desk;
@@ -387,6 +643,280 @@ mod kafka {
         assert!(error.message.contains("message.timestamp.type"), "{error}");
     }
 
+    /// A few KB that ordinary producers can write and brokers take, and that a client would have to open to 100 MiB.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn records_that_cannot_be_decompressed_are_listed_and_passed_over() {
+        let broker = Broker::shared().await.unwrap();
+        let mut desk = Desk::open(&broker, "inbox-bomb").await;
+        let topic = "inbox-bomb-in";
+        let (one, many) = (raw::zstd_bomb(1, 100 << 20), raw::zstd_bomb(300, 300 << 10));
+        // The topic that the node made does not take them.
+        let refused = raw::produce(&broker.address(), topic, 0, &one).unwrap_err().to_string();
+        assert!(refused.contains("error 10"), "too large once it is opened: {refused}");
+        set(&broker, topic, "compression.type=producer");
+
+        let good = |desk: &Desk, id: &str| (format!("Bearer {}", desk.node.token(&LEA)), hold(id));
+        let mut ends = Vec::new();
+        for (id, bombs) in [("a", &[][..]), ("b", &[&one]), ("c", &[&many, &one]), ("d", &[])] {
+            for bomb in bombs {
+                let first = raw::produce(&broker.address(), topic, 0, bomb).unwrap();
+                ends.push((first, if std::ptr::eq(*bomb, &many) { Some(first + 299) } else { None }));
+            }
+            let (token, value) = good(&desk, id);
+            let headers = [
+                ("daybook-method", "legal_hold.PlaceHold"),
+                ("content-type", "application/json"),
+                ("authorization", token.as_str()),
+                ("daybook-reply-topic", "demo.inbox-bomb-out"),
+            ];
+            desk.put(&headers, value.as_bytes()).await;
+        }
+        for id in ["a", "b", "c", "d"] {
+            let answer = desk.reply().await;
+            assert_eq!(json(&answer)["hold"]["holdId"], id, "in their order: {}", json(&answer));
+        }
+        let rejected = desk.rejected(ends.len()).await;
+        let listed: Vec<_> =
+            rejected.iter().map(|one| (one["offset"].as_u64().unwrap(), one["lastOffset"].as_u64())).collect();
+        assert_eq!(listed, ends, "{rejected:?}");
+        for one in &rejected {
+            let message = one["message"].as_str().unwrap();
+            assert_eq!(one["code"], "INBOX_RECORD_UNREADABLE", "{one}");
+            assert!(message.contains("decompress") && message.contains("nothing was recorded"), "{message}");
+        }
+        // Nothing is looked at again.
+        let Desk { node, client, name, seen } = desk;
+        let mut desk = Desk { node: node.restart().await, client, name, seen };
+        let answer = desk.ask(&LEA, "legal_hold.PlaceHold", &hold("e"), &[]).await;
+        assert_eq!(json(&answer)["hold"]["holdId"], "e");
+        assert_eq!(desk.rejected(0).await.len(), ends.len());
+        let status = desk.node.status().await;
+        assert!(status.inbox.iter().all(|partition| !partition.stands_still), "{:?}", status.inbox);
+    }
+
+    /// Damage that brokers do not notice, since they hand out what is in their files as it is.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn records_that_are_damaged_on_the_disk_of_a_broker_are_listed_and_passed_over() {
+        let mut broker = Broker::start().await.unwrap();
+        let Some(files) = broker.data_folder() else {
+            return skipped("damage on a broker's disk", "the broker's files are in a container");
+        };
+        let mut desk = Desk::open(&broker, "inbox-disk").await;
+        let done = desk.ask(&LEA, "legal_hold.PlaceHold", &hold("before"), &[]).await;
+        assert_eq!(header(&done, "daybook-status"), Some("OK"));
+        let token = format!("Bearer {}", desk.node.token(&LEA));
+        let Desk { node, client, name, seen } = desk;
+        let home = node.stop().await;
+        // Codec 0 is none, 5 to 7 are nobody's yet.
+        let damages =
+            [1, 2, 3, 4, 5, 6, 7].map(Damage::Compression).into_iter().chain([Damage::Checksum]).collect::<Vec<_>>();
+        let headers = [
+            ("daybook-method", "legal_hold.PlaceHold"),
+            ("content-type", "application/json"),
+            ("authorization", token.as_str()),
+            ("daybook-reply-topic", "demo.inbox-disk-out"),
+        ];
+        let mut damaged = Vec::new();
+        for (number, damage) in damages.iter().enumerate() {
+            damaged.push((client.put("inbox-disk-in", 0, &headers, hold("lost").as_bytes()).await, *damage));
+            client.put("inbox-disk-in", 0, &headers, hold(&format!("good-{number}")).as_bytes()).await;
+        }
+        drop(client);
+        broker.shut_down().unwrap();
+        for (offset, damage) in &damaged {
+            let batch = daybook_testkit::kafka::damage(&files, "inbox-disk-in", 0, offset.0, *damage).unwrap();
+            assert_eq!(batch, (offset.0, offset.0));
+        }
+        broker.restart().await.unwrap();
+        let client = KafkaClient::new(&broker);
+        let mut desk = Desk { node: home.start().await, client, name, seen };
+        for number in 0..damages.len() {
+            assert_eq!(json(&desk.reply().await)["hold"]["holdId"], format!("good-{number}"));
+        }
+        let rejected = desk.rejected(damaged.len()).await;
+        for ((offset, damage), one) in damaged.iter().zip(&rejected) {
+            assert_eq!(
+                (&one["code"], &one["offset"]),
+                (&"INBOX_RECORD_UNREADABLE".into(), &offset.0.into()),
+                "{damage:?}: {one}"
+            );
+        }
+        assert_eq!(rejected.len(), damaged.len(), "{rejected:?}");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_partition_that_stands_still_is_told_and_does_not_make_the_node_unready() {
+        let broker = Broker::shared().await.unwrap();
+        let Some(python) = python() else {
+            return skipped(
+                "an open transaction",
+                "there is no Python with confluent-kafka; tests/setup/kafka-clients.sh",
+            );
+        };
+        let mut home = home(&broker, "inbox-still");
+        home.config.inbox.stalled_seconds = Duration::from_secs(2);
+        let client = KafkaClient::new(&broker);
+        client.create("demo.inbox-still-out", 1).await;
+        let mut desk = Desk { node: home.start().await, client, name: "inbox-still".to_owned(), seen: 0 };
+        let token = format!("Bearer {}", desk.node.token(&LEA));
+        let put = |how: &str, ids: &str| {
+            let mut command = Command::new(&python);
+            command.args([
+                "-c",
+                IN_A_TRANSACTION,
+                &broker.address(),
+                "inbox-still-in",
+                &token,
+                "demo.inbox-still-out",
+                how,
+            ]);
+            command.args(ids.split(',').map(hold));
+            run(&mut command)
+        };
+        put("commit", "committed");
+        assert_eq!(json(&desk.reply().await)["hold"]["holdId"], "committed");
+        put("abort", "aborted");
+        put("commit", "second");
+        assert_eq!(json(&desk.reply().await)["hold"]["holdId"], "second", "what was aborted never was");
+        let ready = async |desk: &Desk| {
+            let url = format!("http://{}/readyz", desk.node.running.metrics_address);
+            let answer = desk.node.http().get(url).send().await.unwrap();
+            (answer.status().as_u16(), answer.text().await.unwrap())
+        };
+        // The marks of the transactions stand last, and nothing waits.
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let standing = desk.node.status().await.inbox.into_iter().find(|one| one.partition == 0).unwrap();
+        assert!(standing.lag == 0 && !standing.stands_still, "{standing:?}");
+        assert_eq!(ready(&desk).await, (200, "ready\n".to_owned()));
+
+        put("leave", "open");
+        let told = eventually("it is told", async || {
+            let inbox = desk.node.status().await.inbox;
+            inbox.into_iter().find(|one| one.stands_still)
+        });
+        let told = told.await;
+        assert_eq!((told.topic.as_str(), told.partition), ("inbox-still-in", 0));
+        assert!(told.lag > 0 && told.detail.contains("transaction is open"), "{told:?}");
+        let (code, text) = ready(&desk).await;
+        assert!(code == 200 && text.contains("inbox inbox-still-in/0 stands still"), "{code} {text}");
+        let status = desk.node.status().await;
+        assert!(status.ready, "callers at the doors are served");
+        // The other partitions go on.
+        let headers = [
+            ("daybook-method", "legal_hold.PlaceHold"),
+            ("content-type", "application/json"),
+            ("authorization", token.as_str()),
+            ("daybook-reply-topic", "demo.inbox-still-out"),
+        ];
+        desk.client.put("inbox-still-in", 1, &headers, hold("elsewhere").as_bytes()).await;
+        assert_eq!(json(&desk.reply().await)["hold"]["holdId"], "elsewhere");
+        // A new producer of the same name ends it.
+        put("commit", "third");
+        assert_eq!(json(&desk.reply().await)["hold"]["holdId"], "third");
+        eventually("it moves again", async || {
+            let inbox = desk.node.status().await.inbox;
+            inbox.iter().all(|one| !one.stands_still && one.lag == 0).then_some(())
+        })
+        .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn settings_that_are_changed_while_nodes_run_let_what_depends_on_them_wait() {
+        let broker = Broker::shared().await.unwrap();
+        let mut home = home(&broker, "inbox-changed");
+        home.config.log.kafka_check_seconds = Duration::from_secs(1);
+        home.config.inbox.stalled_seconds = Duration::from_secs(1);
+        let client = KafkaClient::new(&broker);
+        client.create("demo.inbox-changed-out", 1).await;
+        let mut desk = Desk { node: home.start().await, client, name: "inbox-changed".to_owned(), seen: 0 };
+        let done = desk.ask(&LEA, "legal_hold.PlaceHold", &hold("a"), &[]).await;
+        assert_eq!(header(&done, "daybook-status"), Some("OK"));
+        for (topic, wrong, right) in [
+            ("inbox-changed-in", "retention.ms=99999999999", "retention.ms=86400000"),
+            ("inbox-changed.inbox.rejected", "cleanup.policy=compact", "cleanup.policy=delete"),
+        ] {
+            set(&broker, topic, wrong);
+            // Until it is seen.
+            tokio::time::sleep(Duration::from_secs(4)).await;
+            let token = format!("Bearer {}", desk.node.token(&LEA));
+            let headers = [
+                ("daybook-method", "legal_hold.PlaceHold"),
+                ("content-type", "application/json"),
+                ("authorization", token.as_str()),
+                ("daybook-reply-topic", "demo.inbox-changed-out"),
+            ];
+            desk.put(&headers, hold(&format!("b-{topic}")).as_bytes()).await;
+            let told = eventually("it is told", async || {
+                let inbox = desk.node.status().await.inbox;
+                inbox.into_iter().find(|one| one.stands_still)
+            });
+            let told = told.await;
+            assert!(told.detail.contains("TOPIC_SETTINGS_WRONG") && told.detail.contains(topic), "{told:?}");
+            // The doors go on.
+            let _: PlaceHoldResponse = desk.node.ask(&LEA, &place(&format!("c-{topic}"), on("ada@example.org"))).await;
+            set(&broker, topic, right);
+            assert_eq!(json(&desk.reply().await)["hold"]["holdId"], format!("b-{topic}"), "it goes on");
+        }
+        // The key ring's topic is the log's own affair.
+        set(&broker, "inbox-changed.keys", "cleanup.policy=delete");
+        let wrong = eventually("it is seen", async || {
+            let refuses = desk.node.status().await.refuses_commands;
+            (!refuses.is_empty()).then_some(refuses)
+        });
+        let wrong = wrong.await;
+        assert!(wrong.contains("TOPIC_SETTINGS_WRONG") && wrong.contains("inbox-changed.keys"), "{wrong}");
+        set(&broker, "inbox-changed.keys", "cleanup.policy=compact");
+        eventually("it is right again", async || desk.node.status().await.refuses_commands.is_empty().then_some(()))
+            .await;
+        // A record that was put there while producers could choose its time is not believed.
+        set(&broker, "inbox-changed-in", "message.timestamp.type=CreateTime");
+        let token = format!("Bearer {}", desk.node.token(&LEA));
+        let headers = [
+            ("daybook-method", "legal_hold.PlaceHold"),
+            ("content-type", "application/json"),
+            ("authorization", token.as_str()),
+        ];
+        desk.put(&headers, hold("of-any-time").as_bytes()).await;
+        set(&broker, "inbox-changed-in", "message.timestamp.type=LogAppendTime");
+        let rejected = desk.rejected(1).await;
+        assert_eq!(rejected[0]["code"], "INBOX_RECORD_INVALID", "{rejected:?}");
+        assert!(rejected[0]["message"].as_str().unwrap().contains("LogAppendTime"), "{rejected:?}");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn records_of_every_codec_are_read_whatever_the_topic_compresses_with() {
+        const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
+        const TOPICS: [&str; 6] = ["uncompressed", "producer", "gzip", "snappy", "lz4", "zstd"];
+        let broker = Broker::shared().await.unwrap();
+        let Some(python) = python() else {
+            return skipped("every codec", "there is no Python with confluent-kafka; tests/setup/kafka-clients.sh");
+        };
+        let mut home = home(&broker, "inbox-codecs");
+        home.config.inbox.topics = TOPICS.map(|topic| format!("inbox-codecs-{topic}")).to_vec();
+        let client = KafkaClient::new(&broker);
+        client.create("demo.inbox-codecs-out", 1).await;
+        let node = home.start().await;
+        let token = format!("Bearer {}", node.token(&LEA));
+        for topic in TOPICS {
+            let name = format!("inbox-codecs-{topic}");
+            set(&broker, &name, &format!("compression.type={topic}"));
+            for codec in CODECS {
+                let mut command = Command::new(&python);
+                command.args(["-c", COMPRESSED, &broker.address(), &name, &token, "demo.inbox-codecs-out", codec]);
+                run(command.args((0..3).map(|number| hold(&format!("{topic}-{codec}-{number}")))));
+            }
+        }
+        let count = TOPICS.len() * CODECS.len() * 3;
+        let answers = eventually("all are answered", async || {
+            let answers = client.all("demo.inbox-codecs-out", 0).await;
+            (answers.len() >= count).then_some(answers)
+        });
+        for answer in answers.await {
+            assert_eq!(header(&answer, "daybook-status"), Some("OK"), "{}", json(&answer));
+        }
+        assert!(client.all("inbox-codecs.inbox.rejected", 0).await.is_empty());
+    }
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn ordinary_python_and_java_producers_place_holds_and_read_the_answers() {
         let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/kafka");
@@ -394,7 +924,7 @@ mod kafka {
         let desk = Desk::open(&broker, "inbox-foreign").await;
         let token = desk.node.token(&LEA);
         let arguments = |id: &str| {
-            [broker.address(), "inbox-foreign-in".into(), "inbox-foreign-out".into(), token.clone(), hold(id)]
+            [broker.address(), "inbox-foreign-in".into(), "demo.inbox-foreign-out".into(), token.clone(), hold(id)]
         };
         let placed = |printed: &str, id: &str| {
             let (status, answer) = printed.split_once(' ').expect("a status and an answer");

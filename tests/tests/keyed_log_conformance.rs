@@ -111,6 +111,6 @@ mod kafka_settings {
         let mut options = broker.log_options("no-keys", 2);
         options.create_with_replication = None;
         let refused = KafkaKeyedLog::open(options, Compaction::default()).await.map(|_| ());
-        assert!(matches!(refused, Err(LogError::WrongSettings { .. })), "{refused:?}");
+        assert!(matches!(refused, Err(LogError::TopicMissing { .. })), "{refused:?}");
     }
 }

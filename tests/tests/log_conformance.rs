@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use daybook_log::{EmbeddedLog, EmbeddedOptions, KafkaLog, Log, LogError, MemoryLog, Recovery, Replication};
+use daybook_kernel::id::{Offset, PartitionId};
+use daybook_log::{
+    Durability, EmbeddedLog, EmbeddedOptions, KafkaLog, Log, LogError, MemoryLog, Recovery, Replication, Topic,
+};
 use daybook_rocks::Memory;
 use daybook_testkit::kafka::Broker;
 use daybook_testkit::log_conformance::Logs;
@@ -136,7 +139,7 @@ mod kafka_settings {
         let mut options = broker.log_options("absent", 2);
         options.create_with_replication = None;
         let refused = KafkaLog::open(options).await.map(|_| ());
-        assert!(matches!(refused, Err(LogError::WrongSettings { .. })), "{refused:?}");
+        assert!(matches!(refused, Err(LogError::TopicMissing { .. })), "{refused:?}");
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -151,16 +154,67 @@ mod kafka_settings {
         assert!(what.contains("must be on 3 brokers") && what.contains("log.kafka_replication"), "{what}");
         options.create_with_replication = None;
         let absent = KafkaLog::open(options).await.map(|_| ());
-        assert!(matches!(absent, Err(LogError::WrongSettings { .. })), "it was not created: {absent:?}");
+        assert!(matches!(absent, Err(LogError::TopicMissing { .. })), "it was not created: {absent:?}");
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn settings_that_decide_over_durability_cannot_be_configured() {
+    async fn settings_that_decide_over_durability_or_that_no_client_takes_cannot_be_configured() {
         let broker = Broker::shared().await.unwrap();
-        let mut options = broker.log_options("acks", 2);
-        options.properties.insert("acks".to_owned(), "1".to_owned());
-        let refused = KafkaLog::open(options).await.map(|_| ());
-        assert!(matches!(refused, Err(LogError::WrongSettings { .. })), "{refused:?}");
+        for (name, value) in [
+            ("acks", "1"),
+            ("receive.message.max.bytes", "1000000"),
+            ("message.max.bytes", "1000"),
+            ("sasl.pasword", "hunter2"),
+            ("socket.timeout.ms", "hunter2"),
+        ] {
+            let mut options = broker.log_options("acks", 2);
+            options.properties.insert(name.to_owned(), value.to_owned());
+            let refused = KafkaLog::open(options).await.map(|_| ()).unwrap_err();
+            let LogError::WrongSettings { topic, wrong } = &refused else { panic!("{refused}") };
+            assert!(topic == "(client settings)" && wrong.contains(name), "{refused}");
+            assert!(!refused.to_string().contains("hunter2"), "{refused}");
+        }
+    }
+
+    /// What brokers would store and a client would not take: by the settings of a topic, or of the brokers.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_topic_that_holds_what_a_node_cannot_read_is_refused() {
+        let broker = Broker::shared().await.unwrap();
+        drop(KafkaLog::open(broker.log_options("large", 1)).await.unwrap());
+        let target = ["--alter", "--entity-type", "topics", "--entity-name", "large.commands"];
+        broker.tool(CONFIGS, &[&target[..], &["--add-config", "max.message.bytes=104857600"]].concat()).unwrap();
+        let refused = KafkaLog::open(broker.log_options("large", 1)).await.map(|_| ()).unwrap_err();
+        let LogError::WrongSettings { topic, wrong } = &refused else { panic!("{refused}") };
+        assert!(topic == "large.commands" && wrong.contains("at most 67043328"), "{refused}");
+
+        // Topics that have the defaults of their brokers.
+        let broker = Broker::start().await.unwrap();
+        let settings = [
+            "retention.ms=-1",
+            "unclean.leader.election.enable=false",
+            "retention.bytes=-1",
+            "min.insync.replicas=1",
+            "cleanup.policy=delete",
+        ];
+        for topic in ["defaulted.commands", "defaulted.decisions"] {
+            let configs = settings.iter().flat_map(|setting| ["--config", setting]);
+            let create: Vec<_> =
+                ["--create", "--topic", topic, "--partitions", "1"].into_iter().chain(configs).collect();
+            broker.tool(TOPICS, &create).unwrap();
+        }
+        let of_brokers = ["--alter", "--entity-type", "brokers", "--entity-default"];
+        let default = |what: &str| broker.tool(CONFIGS, &[&of_brokers[..], &["--add-config", what]].concat()).unwrap();
+        default("message.max.bytes=104857600,compression.type=zstd");
+        let refused = KafkaLog::open(broker.log_options("defaulted", 1)).await.map(|_| ()).unwrap_err();
+        default("message.max.bytes=5000000");
+        assert!(refused.to_string().contains("max.message.bytes is \"104857600\""), "{refused}");
+        // Whatever codec is the default, it is read.
+        let log = KafkaLog::open(broker.log_options("defaulted", 1)).await.unwrap();
+        let record = bytes::Bytes::from(vec![7; 100_000]);
+        log.append(Topic::Commands, PartitionId(0), record.clone(), Durability::Synced).await.unwrap();
+        let log = KafkaLog::open(broker.log_options("defaulted", 1)).await.unwrap();
+        let mut reader = log.reader(Topic::Commands, PartitionId(0), Offset(0)).unwrap();
+        assert_eq!(reader.next().await.unwrap()[0].bytes, record);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -95,7 +95,7 @@ async fn calls_are_counted_where_a_tenant_has_registered_them() {
     eventually("what was done is counted", async || {
         let commands = counted(&node, "daybook.command_sent", "method", &[]).await;
         let queries = counted(&node, "daybook.query_asked", "method", &[]).await;
-        let are_there = commands.get("PlaceHold").is_some_and(|(events, _)| *events >= 6)
+        let are_there = commands.get("PlaceHold").is_some_and(|(events, _)| *events >= 4)
             && queries.get("ListHolds").is_some_and(|(events, _)| *events >= 4);
         are_there.then_some(())
     })
@@ -103,7 +103,8 @@ async fn calls_are_counted_where_a_tenant_has_registered_them() {
     // Whatever else there may be has time to come.
     tokio::time::sleep(SENT_BY_THEN).await;
     let commands = counted(&node, "daybook.command_sent", "method", &[]).await;
-    assert_eq!(commands["PlaceHold"], (6, 3), "{commands:?}");
+    // Callers who may not call a method at all leave nothing on the log, not even that they called it.
+    assert_eq!(commands["PlaceHold"], (4, 2), "{commands:?}");
     let of_others: Vec<_> =
         commands.keys().filter(|method| !method.starts_with("Set") && *method != "PlaceHold").collect();
     assert!(of_others.is_empty(), "recording is not noted, nor what others were asked: {of_others:?}");
@@ -112,7 +113,7 @@ async fn calls_are_counted_where_a_tenant_has_registered_them() {
     assert!(queries.keys().all(|method| ["ListHolds", "QueryMetric"].contains(&method.as_str())), "{queries:?}");
     let of_holds = [("method", "PlaceHold"), ("domain", "legal_hold"), ("caller", "person")];
     let outcomes = counted(&node, "daybook.command_sent", "outcome", &of_holds).await;
-    let expected = [("accepted", (3, 2)), ("denied", (2, 1)), ("invalid", (1, 1))];
+    let expected = [("accepted", (3, 2)), ("invalid", (1, 1))];
     assert_eq!(outcomes, expected.map(|(outcome, count)| (outcome.to_owned(), count)).into());
     let refused: ListRefusedEventsResponse = node.ask(&ANNA, &ListRefusedEventsRequest::default()).await;
     let names: Vec<_> = refused.refused.iter().map(|refused| refused.name.as_str()).collect();

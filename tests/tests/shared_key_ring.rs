@@ -4,7 +4,7 @@ use std::fs;
 
 use daybook_proto::legal_hold::v1::*;
 use daybook_testkit::kafka::Broker;
-use daybook_tests::disk::copy;
+use daybook_tests::disk::{copy, write_secret};
 use daybook_tests::node::{Home, Node};
 use daybook_tests::people::{LEA, RITA};
 use daybook_tests::refusal::Refusal;
@@ -57,7 +57,7 @@ mod kafka {
         assert_eq!(Refusal::of_grpc(&again.unwrap_err()).code, "KEY_DESTROYED");
         let mut other = other.stop().await;
 
-        fs::write(other.folder.path().join("wrong-key"), "ab".repeat(32)).unwrap();
+        write_secret(&other.folder.path().join("wrong-key"), &"ab".repeat(32));
         let right = other.config.keys.master_key_file.replace(other.folder.path().join("wrong-key"));
         assert_eq!(other.start_error().await.code.name, "MASTER_KEY_WRONG");
         other.config.keys.master_key_file = right;

@@ -41,6 +41,7 @@ fn nothing_that_goes_wrong_breaks_a_promise() {
     // What was never tried proves nothing.
     assert!(total.takeovers > 2 * RUNS && total.dropped > RUNS && total.effects > RUNS, "{total:?}");
     assert!(total.outdated > RUNS / 20, "{total:?}");
+    assert!(total.deleted > RUNS && total.held > RUNS / 2, "{total:?}");
     assert!(total.answers > 10 * RUNS && total.looks > 10 * RUNS && total.faults > RUNS, "{total:?}");
 }
 

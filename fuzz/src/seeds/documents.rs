@@ -120,6 +120,12 @@ fn access() -> Vec<Seed> {
             "wrong-code",
             format!("Daybook-Node n1 1800000000000000 {}\nbody", "5a".repeat(32)),
         ),
+        Seed::new(
+            "node_credentials",
+            "wrong-request",
+            format!("2 6e31 6e32 1800000000000000 1800000000000000 0 4 {0} {0}\nbody", "5a".repeat(32)),
+        ),
+        Seed::new("node_credentials", "wrong-answer", format!("2 0 4 {0} {0}\nbody", "5a".repeat(32))),
     ]
 }
 

@@ -8,7 +8,7 @@ use daybook_event_shapes::{EVENTS_MAX, SegmentCall, otlp_json, otlp_protobuf, se
 use daybook_kernel::hash::Hash;
 use daybook_kernel::id::TenantId;
 use daybook_kernel::time::Timestamp;
-use daybook_minimise::Minimiser;
+use daybook_minimise::{Minimiser, Sent, Unmapped};
 use daybook_privacy::{EpochKeys, MemoryKeyRing};
 use daybook_proto::product_analytics::v1::{EventRegistry, EventSchema, PropertySchema, PropertyType};
 
@@ -50,15 +50,32 @@ pub(super) fn run(bytes: &[u8]) {
         }
     };
     let Some(mapped) = mapped else { return };
-    assert!(mapped.events.len() + mapped.skipped.len() <= EVENTS_MAX);
+    assert!(mapped.len() <= EVENTS_MAX && mapped.places().count() == mapped.events.len());
+    let place = |place| u32::try_from(place).expect("a place in a body");
+    let places: Vec<u32> = mapped.places().map(place).collect();
+    let (count, left_out) = (mapped.len(), mapped.left_out);
+    let mut sent = Sent { events: places.into_iter().zip(mapped.events).collect(), left_out, ..Sent::default() };
+    for skipped in mapped.skipped {
+        let reason = skipped.why.refusal();
+        if skipped.why.is_no_event() {
+            *sent.no_events.entry(reason).or_default() += 1;
+        } else {
+            sent.unmapped.push(Unmapped { index: place(skipped.index), reason, name: skipped.name });
+        }
+    }
+    if sent.is_empty() {
+        return;
+    }
     let minimiser = Minimiser::new(&registry()).expect("a registry with a hash");
     let keys = EpochKeys::new(Arc::new(MemoryKeyRing::default()));
     let tenant = TenantId::parse("acme").expect("a tenant");
     let key = |epoch| Some((epoch, now(keys.get(&tenant, epoch)).ok()?));
-    let keys: BTreeMap<_, _> = minimiser.epochs(&mapped.events, at).into_iter().filter_map(key).collect();
-    let batch = minimiser.minimise(&mapped.events, at, &keys);
-    // Each event is in one place, and the columns go together.
-    assert_eq!(batch.name.len() + batch.refused.len(), mapped.events.len());
+    let keys: BTreeMap<_, _> = minimiser.epochs(&sent, at).into_iter().filter_map(key).collect();
+    let batch = minimiser.minimise(&sent, at, &keys);
+    // Each input is in one place, and the columns go together.
+    let whole = batch.dropped.iter().filter(|dropped| dropped.name.is_empty()).map(|dropped| dropped.count as usize);
+    assert_eq!(batch.name.len() + batch.refused.len() + whole.sum::<usize>(), count);
+    assert!(!batch.name.is_empty() || !batch.refused.is_empty(), "a command holds one entry at least");
     let count = batch.name.len();
     assert_eq!([batch.index.len(), batch.time_delta_ms.len(), batch.actor.len()], [count; 3]);
     assert!(batch.actors.len().is_multiple_of(16) && [0, count * 16].contains(&batch.event_ids.len()));

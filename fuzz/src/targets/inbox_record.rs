@@ -4,10 +4,10 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use daybook_kernel::id::Offset;
-use daybook_log::InboxRecord;
+use daybook_log::{InboxRecord, PutAt};
 use daybook_server::door::{Handler, Methods, refuse_unknown_fields};
 use daybook_server::error::CallError;
-use daybook_server::inbox::record::{Place, door_headers, encoding, identify, method};
+use daybook_server::inbox::record::{Place, check_envelope, door_headers, encoding, identify, method, value};
 use prost_reflect::DynamicMessage;
 
 use super::first_line;
@@ -29,10 +29,10 @@ pub(super) fn run(bytes: &[u8]) {
     }
     let record = InboxRecord {
         offset: Offset(7),
-        timestamp_ms: 1_800_000_000_000,
+        put_at: PutAt::Broker(1_800_000_000_000),
         key: None,
         headers: Some(headers),
-        value: Bytes::copy_from_slice(rest),
+        value: Some(Bytes::copy_from_slice(rest)),
     };
     let Ok(request) = read(&record) else { return };
     let again = read(&record).expect("it was read before");
@@ -43,12 +43,13 @@ pub(super) fn run(bytes: &[u8]) {
 
 fn read(record: &InboxRecord) -> Result<DynamicMessage, CallError> {
     let place = Place { topic: "in".to_owned(), partition: 3, offset: record.offset };
+    check_envelope(record)?;
     let headers = door_headers(record)?;
     assert!(headers.len() <= 3);
     let encoding = encoding(record)?;
     let method = method(&METHODS, record)?;
     assert!(matches!(method.handler, Handler::Command { .. }) && !method.opens_sealed_content);
-    let mut request = encoding.decode(method, &record.value)?;
+    let mut request = encoding.decode(method, value(record, encoding)?)?;
     identify(&mut request, record, &place)?;
     let id = request.get_field_by_number(1).and_then(|id| id.as_str().map(ToOwned::to_owned));
     assert!(id.is_some_and(|id| !id.is_empty()), "it has an id");

@@ -140,7 +140,7 @@ fn answered(method: &Method, domain: &str, query: usize, mut request: DynamicMes
     let partition = partition_of(&tenant, &stream_key, partitions);
     let there = &world.partitions[partition.0 as usize];
     let (now, next_command) = (there.head.now, there.head.next_command);
-    let asked = Asked { tenant: &tenant, now, partition, partitions, next_command };
+    let asked = Asked { tenant: &tenant, now, partition, partitions, next_command, reveals: true };
     let Ok(response) = (query.answer)(&there.state, request, &asked) else { return };
     Encoding::Json.encode(method, response.into()).expect("an answer has its JSON");
 }

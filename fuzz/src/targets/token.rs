@@ -47,17 +47,18 @@ pub(super) fn run(bytes: &[u8]) {
     for sent_at in [None, Some(Timestamp::from_micros(1_800_000_000_000_000))] {
         let Ok(caller) = now(AUTHENTICATOR.check_as_of(Some(&header), sent_at)) else { continue };
         assert!(claims.is_some(), "nobody signed {header}");
-        let actor = &caller.actor;
-        assert!(actor.id.len() <= 200 && !actor.id.contains(char::is_control));
-        assert!(actor.roles.len() + actor.tenant_ids.len() <= 500);
-        assert!(actor.roles.is_sorted() && actor.tenant_ids.is_sorted());
-        for tenant in &actor.tenant_ids {
+        assert!(!caller.id().is_empty() && caller.id().len() <= 200 && !caller.id().contains(char::is_control));
+        let tenants: Vec<_> = caller.tenants().collect();
+        assert!(tenants.len() <= 500 && tenants.is_sorted());
+        for tenant in &tenants {
             let spoken_for = caller.tenant(tenant, None);
             assert_eq!(spoken_for.is_ok(), TenantId::parse(tenant).is_ok());
+            let Ok(tenant) = spoken_for else { continue };
+            let actor = caller.acting_in(&tenant);
+            assert!(actor.roles.len() <= 500 && actor.roles.is_sorted() && actor.tenant_ids.is_sorted());
+            assert!(actor.tenant_ids.iter().any(|id| id == tenant.as_str()));
+            assert!(actor.tenant_ids.iter().all(|id| tenants.contains(&id.as_str())));
         }
-        assert!(
-            caller.tenant("nobody-has-this-one", None).is_err()
-                || actor.tenant_ids.iter().any(|id| id == "nobody-has-this-one")
-        );
+        assert!(caller.tenant("nobody-has-this-one", None).is_err() || tenants.contains(&"nobody-has-this-one"));
     }
 }

@@ -43,6 +43,7 @@ fn folds(domain: &DomainEntry, kind: &str, version: u32) -> bool {
         event_index: 0,
         tenant: TenantId::platform(),
         actor_id: "",
+        actor_kind: v1::actor::Kind::Unspecified,
         command_hash: Hash::of(b""),
     };
     match domain.fold(&MemoryState::default(), &mut WriteSet::default(), &event, &moment) {

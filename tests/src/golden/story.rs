@@ -24,6 +24,7 @@ use crate::requests::{DAY, approve, class, dispose, place, register, release, re
 const ROOT: Who<'_> = Who { name: "root", role: "admin", tenants: &["platform"] };
 const RITA: Who<'_> = Who { name: "rita", role: "records-manager", tenants: &["acme", "globex", "initech"] };
 const LEA: Who<'_> = Who { name: "lea", role: "legal", tenants: &["acme", "globex", "initech"] };
+const RUTH: Who<'_> = Who { name: "ruth", ..RITA };
 const LEO: Who<'_> = Who { name: "leo", role: "legal", tenants: &["acme", "globex", "initech"] };
 
 const PIA: Who<'_> = Who { name: "pia", role: "product", tenants: &["acme"] };
@@ -41,6 +42,7 @@ pub fn tell() -> World {
     story.holds_start_and_end_by_themselves();
     story.a_hold_over_two_tenants();
     story.retention_falls_due();
+    story.a_retention_class_is_shortened();
     story.a_product_is_used();
     story.owners_change();
     story.what_is_refused();
@@ -159,6 +161,7 @@ impl Story {
             schema: schema.clone(),
             description,
             feature_level: 0,
+            ends_development: false,
         };
         let payload = shipped.encode_to_vec();
         let kind = "PublishShippedPolicySet";
@@ -296,7 +299,9 @@ impl Story {
         self.yes(RITA, "globex", "RegisterItem", &register(self.item("g", "century", "ada")));
         let elsewhere = |tenant: &str| TenantScope { tenant_id: tenant.to_owned(), scope: Some(on("ada")) };
         let request = PlaceHoldRequest { other_tenants: vec![elsewhere("globex")], ..place("both", on("ada")) };
-        self.yes(LEA, "acme", "PlaceHold", &request);
+        // The other tenant does not answer in time, and is asked again.
+        self.ask(LEA, "acme", "PlaceHold", &request);
+        self.world.wait(HOUR);
         let change = ScopeChange {
             other_tenants: vec![elsewhere("globex"), elsewhere("initech")],
             replace_other_tenants: true,
@@ -310,7 +315,9 @@ impl Story {
         };
         self.yes(LEA, "acme", "ChangeHoldScope", &request);
         self.yes(RITA, "globex", "DisposeItems", &dispose(&["g"]));
-        self.no("HOLD_GOVERNED_ELSEWHERE", LEA, "globex", "ReleaseHold", &release("acme:both"));
+        self.no("HOLD_GOVERNED_ELSEWHERE", LEA, "globex", "ReleaseHold", &release("@acme/1/both"));
+        let request = ConfirmHoldRequest { hold_id: "both".to_owned(), ..Default::default() };
+        self.yes(LEA, "acme", "ConfirmHold", &request);
         self.release_by_two("both", Duration::ZERO);
     }
 
@@ -329,6 +336,53 @@ impl Story {
         self.release_by_two("eve", Duration::ZERO);
         self.release_by_two("h", Duration::ZERO);
         self.world.wait(HOUR);
+    }
+
+    /// It takes two: the first time it is declined.
+    fn a_retention_class_is_shortened(&mut self) {
+        let period = |months| {
+            let mut request = class("short", 1);
+            if let Some(class) = &mut request.retention_class {
+                class.period = None;
+                class.calendar_period = Some(CalendarPeriod { months, ..Default::default() });
+            }
+            request
+        };
+        self.yes(RITA, "acme", "SetRetentionClass", &period(12));
+        self.yes(RITA, "acme", "RegisterItem", &register(self.item("s", "short", "sam")));
+        self.world.wait(40 * DAY);
+        self.no("RETENTION_DUE_NOT_ACCEPTED", RITA, "acme", "SetRetentionClass", &period(1));
+        let shorter = SetRetentionClassRequest { accept_due_items: 1, ..period(1) };
+        let change = |decision: &log::Decision| {
+            let asked: RetentionChangeRequested = event(decision, "RetentionChangeRequested");
+            asked.change.expect("a change").change_id
+        };
+        let asked = self.yes(RITA, "acme", "SetRetentionClass", &shorter);
+        let decline = DeclineRetentionChangeRequest {
+            retention_class_id: "short".to_owned(),
+            change_id: change(&asked),
+            comment: "not yet".to_owned(),
+            ..Default::default()
+        };
+        self.yes(RUTH, "acme", "DeclineRetentionChange", &decline);
+        let asked = self.yes(RITA, "acme", "SetRetentionClass", &shorter);
+        let approve = ApproveRetentionChangeRequest {
+            retention_class_id: "short".to_owned(),
+            change_id: change(&asked),
+            comment: "checked".to_owned(),
+            accept_due_items: 1,
+            ..Default::default()
+        };
+        self.no("SECOND_PERSON_REQUIRED", RITA, "acme", "ApproveRetentionChange", &approve);
+        self.yes(RUTH, "acme", "ApproveRetentionChange", &approve);
+        self.world.wait(HOUR);
+        // The key of an item whose registration was denied after its content was sealed.
+        let discard = DiscardKeys { item_ids: vec!["denied".to_owned()] };
+        let door = daybook_kernel::domain::stream_actor("acme", "acme");
+        let record = self.world.record("acme", "legal_hold", "DiscardKeys", discard.encode_to_vec(), door);
+        assert_eq!(code(&self.world.submit(&record)), "ACCEPTED");
+        self.world.settle();
+        self.no("ITEM_DISPOSED", RITA, "acme", "RegisterItem", &register(self.item("denied", "century", "ada")));
     }
 
     /// A node is replaced, comes back late, races, repeats itself.

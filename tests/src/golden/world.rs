@@ -14,7 +14,7 @@ use daybook_kernel::state::MemoryState;
 use daybook_kernel::system::{DueTimer, Effect, OpenEffect, due_timers, open_effects};
 use daybook_kernel::time::Timestamp;
 use daybook_log::{Durability, Log, MemoryLog, Topic};
-use daybook_proto::log::v1::{self, decision::Outcome, origin::Source};
+use daybook_proto::log::v1::{self, origin::Source};
 use daybook_proto::privacy::v1::{DestroyKeys, DestroyKeysReply, DestroyedKey};
 use daybook_proto::product_analytics::v1::{EventExportFiles, EventExportJob, FinishEventExport};
 use daybook_proto::system::v1::{Forward, ForwardReply, OutboxRow};
@@ -275,14 +275,17 @@ impl World {
         let record = self.record(&forward.tenant_id, &forward.domain, &forward.kind, forward.payload.to_vec(), actor);
         let record = v1::CommandRecord { stream_key: forward.stream_key, ..record };
         let partition = place_of(&record);
-        let offset = self.partitions[partition.0 as usize].commands;
-        let (accepted, code, message) = match self.submit(&record).outcome {
-            Some(Outcome::Accepted(_)) => (true, String::new(), String::new()),
-            Some(Outcome::Rejected(rejected)) => (false, rejected.code, rejected.message),
-            other => panic!("forwarded and not answered: {other:?}"),
+        let of_partition = &self.partitions[partition.0 as usize];
+        let place = Place {
+            partition,
+            command: Offset(of_partition.commands),
+            record: of_partition.head.next_record,
+            index: 0,
+            now: self.now,
         };
-        let correlation = forward.correlation;
-        let outcome = v1::ForwardOutcome { correlation, partition: partition.0, offset, accepted, code, message };
+        let decision = self.submit(&record);
+        let outcome = self.decider.forward_outcome(place, decision, forward.correlation);
+        let outcome = outcome.expect("a forwarded command is decided");
         ForwardReply { outcome: Some(outcome) }.encode_to_vec()
     }
 }

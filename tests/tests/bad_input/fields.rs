@@ -60,7 +60,7 @@ async fn a_scope_that_would_hold_everything_must_say_so() {
         names(&node.refusal(&LEA, &place("h", both)).await, &["scope.everything"]);
         let nobody = Scope { entities: vec![Entity::default()], ..Default::default() };
         names(&node.refusal(&LEA, &place("h", nobody)).await, &["scope.entities[0].id"]);
-        let elsewhere = TenantScope { tenant_id: "globex".into(), scope: Some(Scope::default()) };
+        let elsewhere = TenantScope { tenant_id: "demo".into(), scope: Some(Scope::default()) };
         let elsewhere = PlaceHoldRequest { other_tenants: vec![elsewhere], ..place("h", on(ADA)) };
         names(&node.refusal(&LEA, &elsewhere).await, &["other_tenants[0].scope"]);
     })

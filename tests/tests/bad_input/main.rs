@@ -6,6 +6,7 @@
 
 mod commands;
 mod fields;
+mod front_door;
 mod policies;
 mod requests;
 mod tenants;

@@ -69,7 +69,8 @@ async fn what_is_not_a_message_is_refused() {
         }
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
         let refusal = refused_text(&node, &LEA, "PlaceHold", &format!(r#"{{"scope":{deep}}}"#)).await;
-        is(&refusal, Code::InvalidArgument, "MALFORMED_REQUEST");
+        is(&refusal, Code::ResourceExhausted, "REQUEST_TOO_LARGE");
+        assert!(refusal.message.contains("deeper than 32 levels"), "{}", refusal.message);
 
         let not_text = {
             let mut bytes = Vec::new();

@@ -198,6 +198,7 @@ fn after(steps: &[Step]) -> World {
         retention_class_id: "short".into(),
         period: Some(duration_to_proto(30 * DAY)),
         action: RetentionAction::Delete.into(),
+        ..Default::default()
     };
     let request = SetRetentionClassRequest { retention_class: Some(class), ..Default::default() };
     world.ask("acme", "legal_hold", "SetRetentionClass", &request, "rita", "records-manager");

@@ -166,6 +166,7 @@ impl World {
             policies: shipped_policies(&registry, true),
             schema: registry.shipped_schema(),
             description: String::new(),
+            ends_development: false,
         };
         let system = Actor { kind: Kind::System.into(), id: "test".into(), ..Default::default() };
         world.ask_as(system, "platform", "platform", "PublishShippedPolicySet", &shipped);
@@ -194,6 +195,7 @@ impl World {
             next.map_or(AppendFault::None, |(_, fault)| fault)
         });
         let options = NodeOptions {
+            deciding: Arc::new(daybook_runtime::Unwatched),
             node_id: format!("n{}", self.ended),
             address: String::new(),
             stores: Arc::new(RocksStores { folder, memory: self.memory.clone() }),
@@ -349,7 +351,7 @@ impl World {
                 due_timers(state, now, 1).unwrap().0.len()
             });
             let caught_up = status.apply_lag() == 0 && status.head.next_record == end;
-            status.state == PartitionState::Leading && caught_up && status.open_effects == 0 && due.unwrap() == 0
+            status.state == PartitionState::Leading && caught_up && status.waiting.effects == 0 && due.unwrap() == 0
         };
         self.callers.is_empty() && self.running().node.partitions().iter().all(quiet)
     }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use daybook_tests::disk::copy;
+use daybook_tests::disk::{copy, write_secret};
 use daybook_tests::node::Home;
 
 use super::*;
@@ -13,12 +13,12 @@ async fn another_master_key_is_told_and_the_right_one_still_opens_everything() {
     let (mut home, known) = stopped_node().await;
     let made = home.data().join("development/master-key");
     let other = home.folder.path().join("other-key");
-    fs::write(&other, "ab".repeat(32)).unwrap();
+    write_secret(&other, &"ab".repeat(32));
     home.config.keys.master_key_file = Some(other.clone());
     is(&home.start_error().await, "MASTER_KEY_WRONG");
 
     for nonsense in ["", "ab", &"xy".repeat(32), &"ab".repeat(33)] {
-        fs::write(&other, nonsense).unwrap();
+        write_secret(&other, nonsense);
         is(&home.start_error().await, "MASTER_KEY_MISSING");
     }
     fs::remove_file(&other).unwrap();

@@ -1,4 +1,7 @@
-//! Nodes that agree on who looks after which partition, on a real broker.
+//! Several nodes of one log, on a real broker: they agree on who looks after which partition, and believe only each other.
+
+mod between_nodes;
+mod proxy;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,6 +1,19 @@
 //! Events in the shapes of other programs' SDKs, over HTTP as those send them: they count, what is about persons does not,
 //! and mistakes get the answer that the SDK expects.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `mapped` | what cannot be mapped, and what is sent again |
+//! | `order` | the order of the events of a body |
+//! | `law` | what was sent is what counts, what is refused and what was there before, through every source |
+//! | `real_sdk` | SDKs of other makers |
 
+mod law;
+mod mapped;
+mod order;
+mod real_sdk;
+
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use base64::Engine;
@@ -8,9 +21,11 @@ use base64::engine::general_purpose::STANDARD;
 use daybook_proto::product_analytics::v1::metric_definition::Metric;
 use daybook_proto::product_analytics::v1::*;
 use daybook_server::FIRST_TENANT;
-use daybook_tests::events;
 use daybook_tests::node::Node;
-use daybook_tests::people::{ANNA, FEEDER};
+use daybook_tests::people::{ANNA, FEEDER, LEA, Person};
+use daybook_tests::skipped::skipped;
+use daybook_tests::sources::{self, Said, Source, send_calls, send_events, send_records};
+use daybook_tests::{careless, events};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
@@ -92,15 +107,18 @@ async fn calls_of_segments_sdks_count() {
         "properties": { "format": "pdf" }, "context": { "ip": "10.1.2.3" },
     });
     let answer = post(&node, "v1/track", Some(key.clone()), "application/json", track.to_string()).await;
-    assert_eq!((answer.status, answer.json()), (200, json!({ "success": true })));
+    assert_eq!((answer.status, answer.json()), (200, json!({ "success": true, "recorded": 1 })));
     let batch = json!({ "batch": [
         { "type": "page", "anonymousId": "a1", "name": "Home", "messageId": "m2" },
         { "type": "identify", "userId": "ada@example.org", "traits": { "email": "ada@example.org" }, "messageId": "m3" },
         // Sent again: it counts once.
         { "type": "track", "userId": "ada@example.org", "event": "Case Exported", "messageId": "m1", "properties": {} },
     ] });
-    let answer = post(&node, "v1/batch", Some(key), "application/json", batch.to_string()).await;
-    assert_eq!((answer.status, answer.json()), (200, json!({ "success": true })));
+    let answer = post(&node, "v1/batch", Some(key.clone()), "application/json", batch.to_string()).await;
+    let expected = json!({
+        "success": true, "recorded": 1, "duplicates": 1, "noEvents": { "REFUSAL_ABOUT_A_PERSON": 1 },
+    });
+    assert_eq!((answer.status, answer.json()), (200, expected));
     assert_eq!(counted(&node).await, (2, 2));
 
     // The write key may stand in the body; without one nobody is asked.
@@ -111,6 +129,8 @@ async fn calls_of_segments_sdks_count() {
     let answer = post(&node, "v1/track", None, "application/json", track.to_string()).await;
     assert_eq!((answer.status, answer.json()["code"].as_str()), (401, Some("unauthenticated")));
     let answer = post(&node, "v1/track", None, "application/json", "[1,").await;
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (401, Some("unauthenticated")));
+    let answer = post(&node, "v1/track", Some(key), "application/json", "[1,").await;
     assert_eq!((answer.status, answer.json()["code"].as_str()), (400, Some("invalid_argument")));
     assert_eq!(counted(&node).await, (3, 2));
 }
@@ -127,10 +147,17 @@ async fn log_records_of_opentelemetry_that_are_events_count() {
         })
     };
     let logs = |records: Value| json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": records }] }] }).to_string();
+    let answer =
+        post(&node, "v1/logs", bearer.clone(), "application/json", logs(json!([record("case_exported", "e1")])));
+    let answer = answer.await;
+    assert_eq!((answer.status, answer.json()), (200, json!({})));
+    // A line of a log is none, and the sender is told.
     let plain = json!({ "body": { "stringValue": "a line of a log of ada@example.org" } });
     let body = logs(json!([record("case_exported", "e1"), plain]));
     let answer = post(&node, "v1/logs", bearer.clone(), "application/json", body).await;
-    assert_eq!((answer.status, answer.json()), (200, json!({})));
+    assert_eq!((answer.status, &answer.json()["partialSuccess"]["rejectedLogRecords"]), (200, &json!("1")));
+    let message = answer.json()["partialSuccess"]["errorMessage"].as_str().unwrap().to_owned();
+    assert!(message.contains("1 REFUSAL_NOT_AN_EVENT") && !message.contains("ada@"), "{message}");
     let body = logs(json!([record("case_exported", "e2"), record("case_burnt", "e3")]));
     let answer = post(&node, "v1/logs", bearer.clone(), "application/json", body).await;
     assert_eq!((answer.status, &answer.json()["partialSuccess"]["rejectedLogRecords"]), (200, &json!("1")));
@@ -163,7 +190,11 @@ fn gzip(text: &str) -> Vec<u8> {
 }
 
 async fn post_compressed(node: &Node, path: &str, content_type: &str, body: Vec<u8>) -> Answer {
-    let request = node.http().post(node.at(path)).bearer_auth(node.token(&FEEDER)).header("content-type", content_type);
+    post_compressed_by(node, &FEEDER, path, content_type, body).await
+}
+
+async fn post_compressed_by(node: &Node, who: &Person, path: &str, content_type: &str, body: Vec<u8>) -> Answer {
+    let request = node.http().post(node.at(path)).bearer_auth(node.token(who)).header("content-type", content_type);
     let response = request.header("content-encoding", "gzip").body(body).send().await.unwrap();
     Answer { status: response.status().as_u16(), body: response.bytes().await.unwrap().to_vec() }
 }
@@ -174,7 +205,7 @@ async fn what_is_compressed_with_gzip_counts_as_well() {
     let track =
         json!({ "userId": "u", "event": "Case Exported", "messageId": "m1", "properties": { "format": "pdf" } });
     let answer = post_compressed(&node, "v1/track", "application/json", gzip(&track.to_string())).await;
-    assert_eq!((answer.status, answer.json()), (200, json!({ "success": true })));
+    assert_eq!((answer.status, answer.json()), (200, json!({ "success": true, "recorded": 1 })));
 
     let attribute = |key: &str, value: &str| json!({ "key": key, "value": { "stringValue": value } });
     let attributes = json!([attribute("format", "csv"), attribute("user.id", "u7"), attribute("event.id", "e1")]);
@@ -200,13 +231,41 @@ async fn what_does_not_come_out_of_gzip_is_refused_and_nothing_is_recorded() {
     let good = gzip("{\"events\":[]}");
     let cut = good[..good.len() - 4].to_vec();
     for path in ["v1/track", "v1/logs", "v1/beacon", "daybook.legal_hold.v1.LegalHoldService/PlaceHold"] {
-        let answer = post_compressed(&node, path, "application/json", bomb.clone()).await;
-        assert_eq!((answer.status, answer.json()["code"].as_str()), (429, Some("resource_exhausted")), "{path}");
+        // By somebody who may, or nothing of it is read at all.
+        let who = if path.starts_with("v1/") { FEEDER } else { LEA };
+        let post_compressed = |body| post_compressed_by(&node, &who, path, "application/json", body);
+        let answer = post_compressed(bomb.clone()).await;
+        assert_eq!((answer.status, answer.json()["code"].as_str()), (413, Some("resource_exhausted")), "{path}");
         for broken in [b"{}".to_vec(), cut.clone()] {
-            let answer = post_compressed(&node, path, "application/json", broken).await;
+            let answer = post_compressed(broken).await;
             assert_eq!((answer.status, answer.json()["code"].as_str()), (400, Some("invalid_argument")), "{path}");
             assert!(answer.json()["message"].as_str().unwrap().contains("gzip"), "{}", answer.json());
         }
     }
     assert_eq!(node.mark().await, before);
+}
+
+/// A node on which every source can record: two steps of a funnel, an id, a consent.
+async fn node_for_all() -> Node {
+    let node = Node::start().await;
+    let (mut profile, mut schemas) = careless::registry();
+    profile.purposes_without_consent = vec!["product".into()];
+    let agreed = EventSchema { name: "case.shared".into(), purpose: "marketing".into(), ..schemas[0].clone() };
+    let closed = EventSchema { name: "case.closed".into(), ..schemas[0].clone() };
+    schemas.extend([agreed, closed]);
+    events::register(&node, profile, schemas).await;
+    node
+}
+
+/// What was refused, by name, property and reason.
+async fn refused_counts(node: &Node) -> BTreeMap<(String, String, Refusal), u64> {
+    let list = ListRefusedEventsRequest { page_size: 1_000, ..Default::default() };
+    let list: ListRefusedEventsResponse = node.ask(&ANNA, &list).await;
+    assert_eq!(list.next_page_token, "");
+    sources::counts(&list.refused)
+}
+
+fn around_now() -> [Option<prost_types::Timestamp>; 2] {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
+    [-86_400, 86_400].map(|after| Some(prost_types::Timestamp { seconds: now + after, nanos: 0 }))
 }
