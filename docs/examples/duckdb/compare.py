@@ -60,6 +60,18 @@ funnel = [int(row["actors"]) for row in answer("funnel")]
 entered = database.execute("select count(distinct actor) from events where event = 'page.viewed'").fetchone()[0]
 compared["funnel"] = ({"entry": (0, funnel[0])}, {"entry": (0, entered)})
 
+# What became of an answer has the model of the answer that it names. In the demo every answer has an id of its own.
+became = {"shown": "copilot.answer_shown", "used": "copilot.answer_used", "edited": "copilot.answer_edited",
+          "ignored": "copilot.answer_ignored"}
+found = database.execute("""
+    with answers as (select actor, answer_id, model from events where event = 'copilot.answer_shown')
+    select event, coalesce(answers.model, '(none)'), count(*)
+    from events left join answers using (actor, answer_id) where event like 'copilot.answer_%' group by all""").fetchall()
+compared["copilot"] = (
+    {f"{what}, {row['breakdown']}": (int(row[what]), 0) for row in answer("copilot") for what in became if int(row[what])},
+    {f"{what}, {model}": (count, 0) for what, event in became.items() for name, model, count in found if name == event},
+)
+
 differ = 0
 print(f"{'':10} {'':28} {'Daybook':>10} {'DuckDB':>10}   {'Daybook':>10} {'DuckDB':>10}")
 print(f"{'':10} {'':28} {'events':>10} {'events':>10}   {'actors':>10} {'actors':>10}")
