@@ -59,7 +59,7 @@ clean-data:  ## Stop the node and delete its data
 	@$(SETUP)/down.sh --data
 
 build: setup
-	@[ -e $(CARGO_TARGET_DIR)/debug/daybook ] || echo "a first build takes about 25 minutes on 2 cores, half of it RocksDB"
+	@[ -e $(CARGO_TARGET_DIR)/debug/daybook ] || echo "a first build takes about half an hour on 2 cores, half of it RocksDB"
 	@$(BUILD) --bin daybook
 	@# A copy: the target folder may serve several clones, and a running node keeps its program.
 	@mkdir -p bin && install -m 755 $(CARGO_TARGET_DIR)/debug/daybook bin/daybook
