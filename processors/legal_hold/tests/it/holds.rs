@@ -19,6 +19,17 @@ fn a_hold_stops_the_deletion_asked_for_next() {
 }
 
 #[test]
+fn a_hold_on_a_thousand_cases_keeps_its_scope_once() {
+    use daybook_kernel::key::All;
+    let mut acme = Acme::new();
+    let case_ids = (0..1_000).map(|case| format!("case-{case:0180}")).collect();
+    acme.place("h", Scope { case_ids, ..Default::default() }).accepted();
+    let tables = acme.tables();
+    assert_eq!(tables.hold_postings().scan(All).count(), 1_000, "found by each of its cases");
+    assert_eq!(tables.hold_scopes().scan(All).count(), 1, "and not a thousand times a thousand cases");
+}
+
+#[test]
 fn a_hold_covers_items_registered_later() {
     let mut acme = Acme::new();
     acme.place("h", on("ada")).accepted();
