@@ -1,7 +1,6 @@
 //! Commands: from a request to a durable decision and its answer.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
@@ -13,10 +12,11 @@ use daybook_kernel::rejection::Rejection;
 use daybook_kernel::state::Fault;
 use daybook_privacy::{PrivacyError, SealMode};
 use daybook_proto::log::v1::{self, Event, decision::Outcome as Decided};
-use daybook_runtime::{Outcome, Partition, Role};
+use daybook_runtime::{Outcome, Role};
 use prost::Message;
 use prost_reflect::{DynamicMessage, Value};
 
+use super::incoming::Events;
 use super::repeated::Again;
 use super::{Call, Door, Incoming, Method, prepend_field, text_field};
 use crate::error::{CallError, codes};
@@ -46,6 +46,8 @@ impl Door {
         request.set_field_by_number(TENANT_ID, Value::String(tenant.as_str().to_owned()));
         // Nothing is made, and nothing is written down, for a caller who may do nothing with it.
         self.check_tenants(&mut request, &tenant, call)?;
+        // Where a request comes whole, its events are still in it.
+        let events = events.or_else(|| method.records_events().then(|| Events::within(&request)));
         let mut behind = Vec::new();
         if !method.filled_in.is_empty() {
             // What is filled in may differ when the command is sent again: the first answer stands.
@@ -116,8 +118,7 @@ impl Door {
 
     /// Refuses a tenant that is not known where anybody of this node would know it.
     fn check_known(&self, tenant: &TenantId) -> Result<(), CallError> {
-        let has_state = |partition: &&Arc<Partition>| partition.role() != Role::Rest;
-        let Some(partition) = self.node.partitions().iter().find(has_state) else { return Ok(()) };
+        let Some(partition) = self.partition_with_state() else { return Ok(()) };
         let known = partition.read(|state, _| {
             Ok::<_, Fault>(governance::tenant(state, tenant)?.is_some() || governance::active_policy(state)?.is_none())
         })??;

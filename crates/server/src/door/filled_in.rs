@@ -21,12 +21,11 @@ impl Door {
         call: &Call,
         id: CommandId,
         request: &mut DynamicMessage,
-        events: Option<Events>,
+        mut events: Option<Events>,
     ) -> Result<Vec<u8>, CallError> {
         let mut behind = Vec::new();
-        // Where a request comes whole, its events are still in it.
-        let events =
-            events.or_else(|| method.records_events().then(|| Events::Encoded(request.encode_to_vec().into())));
+        let is_digested = method.filled_in.iter().any(|(_, filled_in)| *filled_in == FilledIn::ContentDigest);
+        let content = events.as_ref().filter(|_| is_digested).map(Events::to_bytes).unwrap_or_default();
         for (number, filled_in) in &method.filled_in {
             let Some(field) = method.input.get_field(*number) else { continue };
             if request.has_field(&field) {
@@ -38,7 +37,7 @@ impl Door {
             let values = match filled_in {
                 FilledIn::Nodes => self.nodes(),
                 FilledIn::MinimisedEvents => {
-                    let batch = self.minimise(method, tenant, call, request, events.clone()).await?;
+                    let batch = self.minimise(method, tenant, call, request, events.take().unwrap_or_default()).await?;
                     prost::encoding::message::encode(*number, &batch, &mut behind);
                     continue;
                 }
@@ -48,7 +47,6 @@ impl Door {
                     continue;
                 }
                 FilledIn::ContentDigest => {
-                    let content = events.as_ref().map(Events::to_bytes).unwrap_or_default();
                     let digest = self.sealer.content_digest(tenant, id.as_bytes(), &content).await;
                     prost::encoding::bytes::encode(*number, &digest.map_err(CallError::not_sealed)?, &mut behind);
                     continue;

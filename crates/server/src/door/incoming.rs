@@ -1,11 +1,11 @@
 //! A request as it comes in.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use daybook_minimise::Sent;
-use daybook_proto::product_analytics::v1::RecordEventsRequest;
 use prost::Message;
 use prost_reflect::{DynamicMessage, Value};
 
+use super::minimise::EVENTS;
 use super::{Method, command};
 use crate::error::CallError;
 use crate::http::{Budget, Room};
@@ -29,14 +29,27 @@ pub(crate) enum Events {
     Mapped(Sent),
 }
 
+impl Default for Events {
+    /// None.
+    fn default() -> Self {
+        Self::Mapped(Sent::default())
+    }
+}
+
 impl Events {
+    /// Those of a request that came whole.
+    pub(super) fn within(request: &DynamicMessage) -> Self {
+        Self::Encoded(request.encode_to_vec().into())
+    }
+
     /// The bytes that tell two requests of other events apart.
     pub(super) fn to_bytes(&self) -> Bytes {
         match self {
             Self::Encoded(bytes) => bytes.clone(),
             Self::Mapped(sent) => {
-                let events = sent.events.iter().map(|(_, event)| event.clone()).collect();
-                RecordEventsRequest { events, ..Default::default() }.encode_to_vec().into()
+                let mut bytes = BytesMut::with_capacity(self.encoded_len());
+                sent.events.iter().for_each(|(_, event)| prost::encoding::message::encode(EVENTS, event, &mut bytes));
+                bytes.freeze()
             }
         }
     }

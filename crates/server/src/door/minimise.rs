@@ -68,17 +68,12 @@ impl Door {
         tenant: &TenantId,
         call: &Call,
         request: &mut DynamicMessage,
-        events: Option<Events>,
+        events: Events,
     ) -> Result<EventBatch, CallError> {
         let malformed = |error: prost::DecodeError| CallError::new(codes::MALFORMED_REQUEST, error.to_string());
-        let decoded = |encoded: Bytes| {
-            let request = RecordEventsRequest::decode(encoded).map_err(malformed);
-            request.map(|request| Sent::from(request.events))
-        };
         let sent = match events {
-            Some(Events::Mapped(sent)) => sent,
-            Some(Events::Encoded(encoded)) => decoded(encoded)?,
-            None => decoded(request.encode_to_vec().into())?,
+            Events::Mapped(sent) => sent,
+            Events::Encoded(encoded) => Sent::from(RecordEventsRequest::decode(encoded).map_err(malformed)?.events),
         };
         request.clear_field_by_number(EVENTS);
         if sent.is_empty() || sent.len() > EVENTS_MAX {

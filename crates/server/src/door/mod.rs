@@ -97,8 +97,7 @@ impl Door {
             caller.tenant("", Some(TenantId::platform()))?;
         }
         let (namespace, action) = (domain.policy_namespace, method.name());
-        let has_state = |partition: &&Arc<Partition>| partition.role() != Role::Rest;
-        let Some(partition) = self.node.partitions().iter().find(has_state) else { return Ok(()) };
+        let Some(partition) = self.partition_with_state() else { return Ok(()) };
         let could = partition.read(|state, _| -> Result<bool, Fault> {
             let Some(set) = governance::active_policy(state)? else { return Ok(true) };
             self.node_service.decider().load_policy_set(state, set)?;
@@ -111,6 +110,11 @@ impl Door {
         }
         metrics::counter!("daybook_requests_denied_unread_total").increment(1);
         Err(denied_action(&caller.anywhere(), namespace, action).into())
+    }
+
+    /// A partition whose state this node has. Tenants and the policy set in force are the same in each, sooner or later.
+    fn partition_with_state(&self) -> Option<&Arc<Partition>> {
+        self.node.partitions().iter().find(|partition| partition.role() != Role::Rest)
     }
 
     /// Answers a request: the encoded response, or why there is none.

@@ -61,10 +61,6 @@ impl Door {
     async fn is_same(&self, again: &Again<'_>, mut recorded: DynamicMessage) -> Result<bool, CallError> {
         let (method, tenant) = (again.method, again.tenant);
         let mut request = again.request.clone();
-        let events = again
-            .events
-            .clone()
-            .or_else(|| method.records_events().then(|| Events::Encoded(request.encode_to_vec().into())));
         for (number, filled_in) in &method.filled_in {
             let Some(field) = method.input.get_field(*number) else { continue };
             let was = recorded.get_field(&field).into_owned();
@@ -79,7 +75,7 @@ impl Door {
                     have_one_in_common(&was, &now)
                 }
                 FilledIn::ContentDigest => {
-                    let content = events.as_ref().map(Events::to_bytes).unwrap_or_default();
+                    let content = again.events.as_ref().map(Events::to_bytes).unwrap_or_default();
                     let digest = self.sealer.content_digest(tenant, again.id.as_bytes(), &content).await;
                     let digest = digest.map_err(CallError::not_sealed)?;
                     // A command of an older release has none.
