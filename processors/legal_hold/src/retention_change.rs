@@ -9,7 +9,7 @@ use daybook_proto::legal_hold::v1::{self, PendingRetentionChange, RetentionChang
 use legal_hold_projection::{Event, LegalHold, Tables};
 
 use crate::codes;
-use crate::second_person::{RETENTION_AS_SERVICE, is_a_person};
+use crate::second_person::{RETENTION_AS_SERVICE, may_approve};
 use crate::set_retention_class::{about_class, accepted_due_items, class_of, set};
 
 #[derive(Debug, Clone)]
@@ -70,14 +70,8 @@ impl Command for ApproveRetentionChange {
 
     fn decide(&self, tables: &Tables<'_>, ctx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         let pending = self.settlement.pending(tables)?;
-        if pending.requested_by == ctx.actor.id {
-            let message = format!(
-                "{} asked for change {} and cannot approve it; nothing was changed; a second person must",
-                ctx.actor.id, pending.change_id
-            );
-            return Err(Rejection::new(codes::SECOND_PERSON_REQUIRED, message).into());
-        }
-        is_a_person(ctx, &about_class(RETENTION_AS_SERVICE, &self.settlement.class_id))?;
+        let change = (pending.change_id.as_str(), pending.requested_by.as_str());
+        may_approve(ctx, change, &about_class(RETENTION_AS_SERVICE, &self.settlement.class_id))?;
         let says_nothing = || Fault::Damaged(format!("change {} says nothing", pending.change_id));
         let class = pending.retention_class.as_ref().ok_or_else(says_nothing)?;
         let due = accepted_due_items(tables, ctx, class, self.accept_due_items)?;

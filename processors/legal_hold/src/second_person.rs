@@ -14,6 +14,22 @@ pub(crate) const HOLD_AS_SERVICE: &str = "ChangeHoldAsService";
 /// The same for a change of a retention class.
 pub(crate) const RETENTION_AS_SERVICE: &str = "ShortenRetentionAsService";
 
+/// Refuses an approver who asked for the change, and a service account. `question` is about what is changed, with one of
+/// these actions.
+pub(crate) fn may_approve(
+    ctx: &Context<'_>,
+    (change_id, requested_by): (&str, &str),
+    question: &Authorisation,
+) -> Result<(), Refusal> {
+    if requested_by == ctx.actor.id {
+        let message = format!(
+            "{requested_by} asked for change {change_id} and cannot approve it; nothing was changed; a second person must"
+        );
+        return Err(Rejection::new(codes::SECOND_PERSON_REQUIRED, message).into());
+    }
+    is_a_person(ctx, question)
+}
+
 /// Refuses a service account. `question` is about what is changed, with one of these actions.
 pub(crate) fn is_a_person(ctx: &Context<'_>, question: &Authorisation) -> Result<(), Refusal> {
     if ctx.actor.kind() != Kind::Service || ctx.permits(question)? {

@@ -15,7 +15,7 @@ use crate::change_hold_scope::{check_reach, scope_changed};
 use crate::codes;
 use crate::hold_rules::{ReleaseDelay, about_hold, about_hold_id, changeable_hold, hold_of, release};
 use crate::other_tenants::check_tokens;
-use crate::second_person::{HOLD_AS_SERVICE, is_a_person};
+use crate::second_person::{HOLD_AS_SERVICE, may_approve};
 
 #[derive(Debug, Clone)]
 struct Settlement {
@@ -71,14 +71,8 @@ impl Command for ApproveHoldChange {
 
     fn decide(&self, tables: &Tables<'_>, ctx: &Context<'_>) -> Result<Vec<Event>, Refusal> {
         let (hold, pending) = self.0.pending(tables)?;
-        if pending.requested_by == ctx.actor.id {
-            let message = format!(
-                "{} asked for change {} and cannot approve it; nothing was changed; a second person must",
-                ctx.actor.id, pending.change_id
-            );
-            return Err(Rejection::new(codes::SECOND_PERSON_REQUIRED, message).into());
-        }
-        is_a_person(ctx, &about_hold(HOLD_AS_SERVICE, &hold))?;
+        let change = (pending.change_id.as_str(), pending.requested_by.as_str());
+        may_approve(ctx, change, &about_hold(HOLD_AS_SERVICE, &hold))?;
         let approved = Event::HoldChangeApproved(HoldChangeApproved {
             hold_id: hold.hold_id.clone(),
             change_id: pending.change_id.clone(),
