@@ -19,7 +19,7 @@ pub fn values(seed: u64, of_each: usize) -> Vec<String> {
     for kind in KINDS {
         values.extend((0..of_each).map(|_| personal.value(kind)));
     }
-    for kind in SEPARATED {
+    for kind in SEPARATED.iter() {
         values.extend((0..of_each).map(|_| personal.separated(kind)));
     }
     // Passwords and keys as names, and what was found to get through.

@@ -137,16 +137,20 @@ impl Solo {
         self.submit(v1::CommandRecord { actor: Some(actor), ..record })
     }
 
-    /// Decides a command and applies the decision.
-    pub fn submit(&mut self, record: v1::CommandRecord) -> v1::Decision {
-        let bytes = Bytes::from(record.encode_to_vec());
-        let place = Place {
+    fn next_place(&self) -> Place {
+        Place {
             partition: P0,
             command: Offset(self.commands.len() as u64),
             record: self.head.next_record,
             index: 0,
             now: self.log_time(),
-        };
+        }
+    }
+
+    /// Decides a command and applies the decision.
+    pub fn submit(&mut self, record: v1::CommandRecord) -> v1::Decision {
+        let bytes = Bytes::from(record.encode_to_vec());
+        let place = self.next_place();
         let decided = self.decider.decide(&self.state, &bytes, place).expect("state in memory does not fail");
         let batch = DecisionRecord::batch(
             self.head.hash,
@@ -245,13 +249,7 @@ impl Solo {
             Effect::FORWARD => {
                 let forward = Forward::decode(row.payload.clone()).expect("an effect's payload");
                 let record = self.record(&forward.tenant_id, &forward.domain, &forward.kind, forward.payload.to_vec());
-                let place = Place {
-                    partition: P0,
-                    command: Offset(self.commands.len() as u64),
-                    record: self.head.next_record,
-                    index: 0,
-                    now: self.log_time(),
-                };
+                let place = self.next_place();
                 let decision = self.submit(v1::CommandRecord {
                     stream_key: forward.stream_key,
                     actor: Some(stream_actor(&row.tenant_id, &row.stream_key)),

@@ -80,7 +80,7 @@ impl Personal {
             return surroundings::around_nothing(&look_alike, &mut self.rng);
         }
         if self.rng.u8(0..6) == 0 {
-            let kind = one_of(SEPARATED, &mut self.rng);
+            let kind = one_of(&SEPARATED, &mut self.rng);
             let value = self.separated(kind);
             return surroundings::around(kind, &value, Written::Separated, &mut self.rng);
         }

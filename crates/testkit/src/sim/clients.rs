@@ -74,14 +74,7 @@ impl Client {
             let (kind, payload) = holds::next_request(self.tenant.as_str(), now_us, rng);
             return record(id, &self.tenant, stream_key, "legal_hold", kind, payload, &holds::ROLES);
         }
-        let total: u32 = KINDS.iter().map(|(_, weight)| weight).sum();
-        let mut draw = rng.u32(..total);
-        let kind = KINDS.iter().find(|(_, weight)| {
-            let hit = draw < *weight;
-            draw = draw.saturating_sub(*weight);
-            hit
-        });
-        let kind = kind.map_or("Write", |(kind, _)| *kind);
+        let kind = weighted(&KINDS, rng);
         let key = rng.u8(..4);
         let (kind, payload, role) = match kind {
             "Remind" => ("Remind", text(&format!("r{key}-{}-{}/{}", self.id, self.sent, rng.u32(..2_000))), "writer"),
@@ -94,6 +87,19 @@ impl Client {
         };
         record(id, &self.tenant, stream_key, "notes", kind, payload, &[role])
     }
+}
+
+/// One of several kinds, each as often as its weight says.
+pub(super) fn weighted<T: Copy, const N: usize>(kinds: &[(T, u32); N], rng: &mut fastrand::Rng) -> T {
+    const { assert!(N > 0) };
+    let total: u32 = kinds.iter().map(|(_, weight)| weight).sum();
+    let mut draw = rng.u32(..total);
+    let kind = kinds.iter().find(|(_, weight)| {
+        let hit = draw < *weight;
+        draw = draw.saturating_sub(*weight);
+        hit
+    });
+    kind.unwrap_or(&kinds[0]).0
 }
 
 fn text(text: &str) -> Vec<u8> {

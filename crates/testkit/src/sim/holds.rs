@@ -25,6 +25,7 @@ use legal_hold_projection::transition::is_confirmed;
 use legal_hold_projection::{Event, Tables};
 use prost::Message;
 
+use super::clients::weighted;
 use super::world::TENANTS;
 
 /// The roles of those who ask: one of them needs no second person.
@@ -86,20 +87,14 @@ pub(super) fn class() -> SetRetentionClassRequest {
 
 /// The next request of a caller in a tenant: its kind and payload.
 pub(super) fn next_request(home: &str, now_us: i64, rng: &mut fastrand::Rng) -> (&'static str, Vec<u8>) {
-    let total: u32 = KINDS.iter().map(|(_, weight)| weight).sum();
-    let mut draw = rng.u32(..total);
-    let kind = KINDS.iter().find(|(_, weight)| {
-        let hit = draw < *weight;
-        draw = draw.saturating_sub(*weight);
-        hit
-    });
+    let kind = weighted(&KINDS, rng);
     let (hold_id, name) = (format!("h{}", rng.u8(..HOLDS)), NAMES[rng.usize(..NAMES.len())]);
     let reason = "r".to_owned();
     let soon = |rng: &mut fastrand::Rng| {
         let at = Timestamp::from_micros(now_us + rng.i64(1..5_000_000));
         rng.bool().then(|| at.to_proto())
     };
-    match kind.map_or(Kind::Register, |(kind, _)| *kind) {
+    match kind {
         Kind::Register => {
             let id = item_id(rng.u8(..ITEMS), name);
             let item = Item {
