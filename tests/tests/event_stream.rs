@@ -20,25 +20,8 @@ const EVENTS: u32 = 10;
 
 async fn node() -> Node {
     let node = Node::start().await;
-    let profile = MinimisationProfile {
-        purposes_without_consent: vec!["product".into()],
-        suppress_below: 1,
-        ..Default::default()
-    };
-    let property = PropertySchema {
-        name: "format".into(),
-        r#type: PropertyType::Enum.into(),
-        values: vec!["pdf".into(), "csv".into()],
-        ..Default::default()
-    };
-    let schema = EventSchema {
-        name: "case.exported".into(),
-        version: 1,
-        purpose: "product".into(),
-        properties: vec![property],
-        ..Default::default()
-    };
-    events::register(&node, profile, vec![schema]).await;
+    let schema = events::schema("case.exported", "format", &["pdf", "csv"]);
+    events::register(&node, events::of_product(), vec![schema]).await;
     node
 }
 

@@ -32,27 +32,9 @@ use serde_json::{Value, json};
 
 async fn node() -> Node {
     let node = Node::start().await;
-    let profile = MinimisationProfile {
-        purposes_without_consent: vec!["product".into()],
-        suppress_below: 1,
-        ..Default::default()
-    };
-    let format = PropertySchema {
-        name: "format".into(),
-        r#type: PropertyType::Enum.into(),
-        values: vec!["pdf".into(), "csv".into()],
-        ..Default::default()
-    };
-    let page = PropertySchema { name: "page".into(), values: vec!["home".into()], ..format.clone() };
-    let schema = |name: &str, property: PropertySchema| EventSchema {
-        name: name.into(),
-        version: 1,
-        purpose: "product".into(),
-        properties: vec![property],
-        ..Default::default()
-    };
-    let schemas = vec![schema("case_exported", format), schema("page.viewed", page)];
-    events::register(&node, profile, schemas).await;
+    let exported = events::schema("case_exported", "format", &["pdf", "csv"]);
+    let schemas = vec![exported, events::schema("page.viewed", "page", &["home"])];
+    events::register(&node, events::of_product(), schemas).await;
     node
 }
 
