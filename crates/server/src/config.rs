@@ -163,7 +163,7 @@ pub struct AuthConfig {
     /// How old the keys may become while the JWKS cannot be read again. Older ones let nobody in.
     #[serde(with = "seconds")]
     pub jwks_stale_max_seconds: Duration,
-    /// Permits a JWKS URL of another machine that begins with http://. Whoever can change what passes there can sign tokens.
+    /// Permits http:// for the JWKS of another machine. Anybody who can change what is sent there can sign tokens.
     pub jwks_allow_http: bool,
     /// The issuer that tokens must name. Needed unless the node is in development mode.
     pub issuer: String,

@@ -116,7 +116,7 @@ async fn placings(session: &Session, audit: &ListAuditEntriesResponse) -> Vec<u6
     offsets
 }
 
-/// A link as far as the chain covers it. Where a record stands in its topic follows from no hash: it is left out.
+/// The part of a link that the chain covers. No hash covers the offset of a record in its topic.
 fn proven(link: ChainLink) -> ChainLink {
     match link.link {
         Some(Link::Record(record)) => ChainLink { link: Some(Link::Record(DisclosedRecord { offset: 0, ..record })) },

@@ -21,10 +21,7 @@ pub(super) fn look(config: &Config, seen: Option<&Seen>, scratch: &Path, memory:
     if !EmbeddedKeyRing::is_there(&folder) {
         let has_records = seen.is_some_and(Seen::has_records);
         report.add(if has_records && !config.keys.start_over {
-            Finding::problem("key ring", format!("there is none in {}, but the log has records", folder.display()))
-                .code(codes::KEY_RING_MISSING)
-                .means("what was sealed cannot be opened; a node does not start, so that no other keys are made")
-                .next("put the folder `keys` back from its copy")
+            missing(&format!("there is none in {}", folder.display()), "put the folder `keys` back from its copy")
         } else {
             Finding::ok("key ring", format!("there is none in {} yet", folder.display()))
                 .means("the next start makes one")
@@ -62,6 +59,14 @@ pub(super) fn look_for_master_key(config: &Config, report: &mut Report) -> Optio
         );
     }
     None
+}
+
+/// A log with records whose ring is gone.
+pub(super) fn missing(what: &str, next: &str) -> Finding {
+    Finding::problem("key ring", format!("{what}, but the log has records"))
+        .code(codes::KEY_RING_MISSING)
+        .means("nothing sealed can be opened; a node does not start, because it would make other keys")
+        .next(next)
 }
 
 /// A ring that a node does not start on.

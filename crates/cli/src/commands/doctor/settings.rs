@@ -76,7 +76,7 @@ fn configuration(config: &Config, report: &mut Report) {
     if config.auth.jwks_allow_http && config.auth.jwks.to_ascii_lowercase().starts_with("http://") {
         report.add(
             Finding::warning("configuration", "auth.jwks is read without TLS")
-                .means("whoever can change what passes there can sign tokens")
+                .means("anybody who can change what is sent there can sign tokens")
                 .next("give its https:// address, and set auth.jwks_allow_http to false"),
         );
     }

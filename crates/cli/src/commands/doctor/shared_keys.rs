@@ -1,12 +1,12 @@
 //! The key ring that the nodes of a log on Kafka share: is it there, can every key be opened with the master key?
 
 use daybook_log::{Compaction, KafkaKeyedLog, KafkaOptions, LogError};
-use daybook_privacy::{EmbeddedKeyRing, SharedKeyRing, codes};
+use daybook_privacy::{EmbeddedKeyRing, SharedKeyRing};
 use daybook_server::config::Config;
 use daybook_server::data_dir::keys_folder;
 
 use super::finding::{Finding, Report};
-use super::keys::{look_for_master_key, unusable};
+use super::keys::{look_for_master_key, missing, unusable};
 use super::log::{Looked, Seen};
 
 /// Looks at the ring on its topic, which is the same whether nodes run or not.
@@ -37,10 +37,7 @@ pub(super) async fn look(config: &Config, options: &KafkaOptions, log: &Looked, 
         if may_be_made {
             return Finding::ok("key ring", format!("{what} yet")).means("the next start makes it");
         }
-        Finding::problem("key ring", format!("{what}, but the log has records"))
-            .code(codes::KEY_RING_MISSING)
-            .means("what was sealed cannot be opened; a node does not start, so that no other keys are made")
-            .next("put the topic back from a copy; check log.url and log.name")
+        missing(what, "put the topic back from a copy; check log.url and log.name")
     };
     let keyed = match KafkaKeyedLog::open_to_read(options.clone(), Compaction::default()).await {
         Ok(keyed) => keyed,

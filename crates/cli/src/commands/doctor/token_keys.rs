@@ -18,7 +18,7 @@ pub(super) async fn look(config: &Config, report: &mut Report) {
         Err(why) => report.add(
             Finding::problem(SUBJECT, why)
                 .code(codes::TOKEN_KEYS_UNAVAILABLE)
-                .means("a node does not start; one that runs goes on with the keys it has until they are too old")
+                .means("a node does not start; a running node keeps its keys until they are too old")
                 .next("check auth.jwks, and that this machine can read what it names"),
         ),
         Ok(keys) => match keys.why_passed_over() {

@@ -30,7 +30,7 @@ pub(crate) struct Imported {
     pub(crate) disposed: u64,
     /// What is no message, or stands differently under its id.
     pub(crate) skipped: Vec<Malformed>,
-    /// What was not plain about messages that are items.
+    /// The remarks on messages that became items.
     pub(crate) remarks: Vec<Remarked>,
 }
 
