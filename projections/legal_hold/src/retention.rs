@@ -67,7 +67,7 @@ pub const DUE_SOON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// What would fall due if a class were set anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DueItems {
-    /// Items that would fall due at once or within [`DUE_SOON`], and are kept longer than that as the class is.
+    /// Items that would fall due at once or within [`DUE_SOON`], and later than that as the class is.
     pub soon: u64,
     /// Those of them that would fall due at once.
     pub now: u64,
@@ -91,10 +91,11 @@ pub fn due_items(tables: &Tables<'_>, class: &RetentionClass, now: Timestamp, li
             due.truncated = true;
             break;
         }
-        // What was to be reviewed and is now to be deleted was kept until somebody decided otherwise.
+        // What was to be reviewed and is now to be deleted was kept until somebody decided otherwise. What is due already
+        // does not fall due by this.
         let kept = |before: &RetentionClass| {
             let was_reviewed = before.action() == RetentionAction::Review && class.action() == RetentionAction::Delete;
-            was_reviewed || due_at(created_us, before) > soon
+            was_reviewed || due_at(created_us, before) > due_then.max(now)
         };
         if before.as_ref().is_none_or(kept) {
             due.soon += 1;
