@@ -85,7 +85,12 @@ impl Serve {
             },
             log: LogConfig { partitions: PARTITIONS, ..log },
             cluster: ClusterConfig { standbys: self.standbys.unwrap_or(cluster.standbys), ..cluster },
-            snapshots: SnapshotsConfig { url: self.snapshots.clone().unwrap_or_default(), ..snapshots },
+            snapshots: SnapshotsConfig {
+                url: self.snapshots.clone().unwrap_or_default(),
+                // The benchmark takes them without a node, so without a node's signature.
+                accept_unsigned: true,
+                ..snapshots
+            },
             // What a node can do is measured, not how fast it may be asked.
             limits: LimitsConfig {
                 subject_requests_per_second: 0,
