@@ -91,6 +91,22 @@ impl Acme {
         self.ask("SetRetentionClass", &request, "rita", "records-manager")
     }
 
+    pub fn pending_retention(&self, class: &str) -> Option<PendingRetentionChange> {
+        self.tables().retention_classes().get((class,)).unwrap().unwrap().pending_change
+    }
+
+    /// Approves the pending change of a class.
+    pub fn approve_retention(&mut self, class: &str, who: &str, role: &str, accept_due_items: u64) -> Answer {
+        let change_id = self.pending_retention(class).map_or("none".into(), |change| change.change_id);
+        let request = ApproveRetentionChangeRequest {
+            retention_class_id: class.into(),
+            change_id,
+            accept_due_items,
+            ..Default::default()
+        };
+        self.ask("ApproveRetentionChange", &request, who, role)
+    }
+
     pub fn register(&mut self, item: Item) -> Answer {
         let request = RegisterItemRequest { item: Some(item), ..Default::default() };
         self.ask("RegisterItem", &request, "rita", "records-manager")

@@ -129,14 +129,7 @@ fn changing_a_class_moves_the_due_dates_of_its_items() {
     acme.set_class("short", 10 * DAY, RetentionAction::Delete).accepted();
     acme.solo.settle();
     assert_eq!(acme.state("a"), ItemState::Active, "a second person has to agree");
-    let pending = acme.tables().retention_classes().get(("short",)).unwrap().unwrap().pending_change.unwrap();
-    let approve = ApproveRetentionChangeRequest {
-        retention_class_id: "short".into(),
-        change_id: pending.change_id,
-        accept_due_items: 1,
-        ..Default::default()
-    };
-    acme.ask("ApproveRetentionChange", &approve, "rob", "records-manager").accepted();
+    acme.approve_retention("short", "rob", "records-manager", 1).accepted();
     acme.solo.settle();
     assert_eq!(acme.state("a"), ItemState::Purged, "overdue at once");
 }

@@ -33,26 +33,16 @@ fn ten_years() -> Acme {
     let mut acme = Acme::new();
     acme.ask("SetRetentionClass", &set(class("hr", years(10)), 0), "rita", "records-manager").accepted();
     for (id, days) in [("nine", 9 * 365), ("four", 4 * 365), ("new", 1)] {
-        let created = Timestamp::from_micros(acme.solo.now.as_micros() - i64::from(days) * 86_400_000_000);
-        let new = Item { retention_class_id: "hr".into(), created_at: Some(created.to_proto()), ..item(&acme, id) };
-        acme.register(new).accepted();
+        register_aged(&mut acme, "hr", id, days);
     }
     acme
 }
 
-fn pending(acme: &Acme, id: &str) -> Option<PendingRetentionChange> {
-    acme.tables().retention_classes().get((id,)).unwrap().unwrap().pending_change
-}
-
-fn approve(acme: &mut Acme, id: &str, who: &str, role: &str, accept_due_items: u64) -> Answer {
-    let change_id = pending(acme, id).map_or("none".into(), |change| change.change_id);
-    let request = ApproveRetentionChangeRequest {
-        retention_class_id: id.into(),
-        change_id,
-        accept_due_items,
-        ..Default::default()
-    };
-    acme.ask("ApproveRetentionChange", &request, who, role)
+/// Registers an item that was created so many days ago.
+fn register_aged(acme: &mut Acme, class: &str, id: &str, days: i64) {
+    let created = Timestamp::from_micros(acme.solo.now.as_micros() - days * 86_400_000_000);
+    let new = Item { retention_class_id: class.into(), created_at: Some(created.to_proto()), ..item(acme, id) };
+    acme.register(new).accepted();
 }
 
 #[test]
@@ -95,9 +85,7 @@ fn a_slip_of_the_unit_deletes_nothing() {
 fn an_item_that_would_fall_due_within_the_month_counts_when_it_falls_due_earlier() {
     let mut acme = Acme::new();
     acme.ask("SetRetentionClass", &set(exactly("chat", 30 * DAY), 0), "rita", "records-manager").accepted();
-    let created = Timestamp::from_micros(acme.solo.now.as_micros() - 8 * 86_400_000_000);
-    let chat = Item { retention_class_id: "chat".into(), created_at: Some(created.to_proto()), ..item(&acme, "a") };
-    acme.register(chat).accepted();
+    register_aged(&mut acme, "chat", "a", 8);
     let one_second = exactly("chat", Duration::from_secs(1));
     for period in [Duration::from_secs(1), 29 * DAY] {
         let refused = acme.ask("SetRetentionClass", &set(exactly("chat", period), 0), "rita", "records-manager");
@@ -105,17 +93,15 @@ fn an_item_that_would_fall_due_within_the_month_counts_when_it_falls_due_earlier
     }
     acme.ask("SetRetentionClass", &set(one_second.clone(), 1), "rita", "records-manager").accepted();
     acme.after(DAY);
-    assert_eq!((acme.state("a"), pending(&acme, "chat").unwrap().due_items), (ItemState::Active, 1));
-    approve(&mut acme, "chat", "rob", "records-manager", 1).accepted();
+    assert_eq!((acme.state("a"), acme.pending_retention("chat").unwrap().due_items), (ItemState::Active, 1));
+    acme.approve_retention("chat", "rob", "records-manager", 1).accepted();
     acme.after(DAY);
     assert_eq!(acme.state("a"), ItemState::Purged);
 
     // What is due already, and waits for nothing but the next run, does not fall due by a change.
     let mut acme = Acme::new();
     acme.ask("SetRetentionClass", &set(exactly("chat", DAY), 0), "rita", "records-manager").accepted();
-    let created = Timestamp::from_micros(acme.solo.now.as_micros() - 8 * 86_400_000_000);
-    let late = Item { retention_class_id: "chat".into(), created_at: Some(created.to_proto()), ..item(&acme, "b") };
-    acme.register(late).accepted();
+    register_aged(&mut acme, "chat", "b", 8);
     acme.ask("SetRetentionClass", &set(one_second, 0), "rita", "records-manager").accepted();
     acme.solo.check_replay();
 }
@@ -127,19 +113,19 @@ fn what_was_accepted_waits_for_a_second_person() {
     assert!(matches!(&events[..], [Event::RetentionChangeRequested(_)]), "{events:?}");
     acme.after(DAY);
     assert_eq!(acme.state("nine"), ItemState::Active);
-    assert_eq!(pending(&acme, "hr").unwrap().due_items, 2);
+    assert_eq!(acme.pending_retention("hr").unwrap().due_items, 2);
     let again = acme.ask("SetRetentionClass", &set(class("hr", years(2)), 9), "rita", "records-manager");
     assert_eq!(again.code(), "RETENTION_CHANGE_PENDING");
-    assert_eq!(approve(&mut acme, "hr", "rita", "records-manager", 2).code(), "SECOND_PERSON_REQUIRED");
-    assert_eq!(approve(&mut acme, "hr", "sam", "service", 2).code(), "POLICY_DENIED");
-    assert_eq!(approve(&mut acme, "hr", "rob", "records-manager", 1).code(), "RETENTION_DUE_NOT_ACCEPTED");
-    approve(&mut acme, "hr", "rob", "records-manager", 2).accepted();
+    assert_eq!(acme.approve_retention("hr", "rita", "records-manager", 2).code(), "SECOND_PERSON_REQUIRED");
+    assert_eq!(acme.approve_retention("hr", "sam", "service", 2).code(), "POLICY_DENIED");
+    assert_eq!(acme.approve_retention("hr", "rob", "records-manager", 1).code(), "RETENTION_DUE_NOT_ACCEPTED");
+    acme.approve_retention("hr", "rob", "records-manager", 2).accepted();
     acme.after(DAY);
     assert_eq!(
         (acme.state("nine"), acme.state("four"), acme.state("new")),
         (ItemState::Purged, ItemState::Purged, ItemState::Active)
     );
-    assert_eq!(approve(&mut acme, "hr", "rob", "records-manager", 2).code(), "RETENTION_CHANGE_NOT_PENDING");
+    assert_eq!(acme.approve_retention("hr", "rob", "records-manager", 2).code(), "RETENTION_CHANGE_NOT_PENDING");
     acme.solo.check_replay();
 }
 
@@ -149,14 +135,14 @@ fn a_pending_change_is_declined_or_void_when_the_class_is_set_anew() {
     acme.ask("SetRetentionClass", &set(class("hr", years(3)), 2), "rita", "records-manager").accepted();
     let decline = DeclineRetentionChangeRequest {
         retention_class_id: "hr".into(),
-        change_id: pending(&acme, "hr").unwrap().change_id,
+        change_id: acme.pending_retention("hr").unwrap().change_id,
         comment: "typed wrongly".into(),
         ..Default::default()
     };
     acme.ask("DeclineRetentionChange", &decline, "rita", "records-manager").accepted();
-    assert_eq!(pending(&acme, "hr"), None);
+    assert_eq!(acme.pending_retention("hr"), None);
     acme.ask("SetRetentionClass", &set(class("hr", years(3)), 2), "rita", "records-manager").accepted();
-    let asked = pending(&acme, "hr").unwrap();
+    let asked = acme.pending_retention("hr").unwrap();
     acme.ask("SetRetentionClass", &set(class("hr", years(12)), 0), "rita", "records-manager").accepted();
     let late = ApproveRetentionChangeRequest {
         retention_class_id: "hr".into(),
