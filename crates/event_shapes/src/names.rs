@@ -1,9 +1,9 @@
 //! Names as SDKs have them, made names as Daybook has them: words of a-z 0-9 _ that begin with a-z; those of events are
 //! words joined by dots (`daybook_event_rules::schema_rules`).
 //!
-//! A name is data of the caller like any other. In small letters and with its separators gone, a password in a URL is five
-//! words and an access key is one: so the detectors look at a name as it was sent. They look at what was made of it too,
-//! because the door does, and would refuse there what was taken here. A [`Name`] can be made no other way.
+//! A name is data of the caller like any other. A password in a URL, lowercased and without its separators, becomes five
+//! words that no detector recognises. So the detectors check the name as it was sent. They also check the converted name,
+//! because the door checks it and would refuse the event. Every [`Name`] has passed both checks.
 
 use daybook_detect::{Detector, Sensitivity};
 
@@ -23,7 +23,7 @@ pub(crate) enum Problem {
     Personal,
 }
 
-/// A name as Daybook has it. The detectors saw nothing in it, nor in its original.
+/// A name as Daybook has it. The detectors found nothing in it or in its original.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Name(String);
 

@@ -67,7 +67,7 @@ pub const DUE_SOON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// What would fall due if a class were set anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DueItems {
-    /// Items that would fall due at once or within [`DUE_SOON`], and later than that as the class is.
+    /// Items that the change would make due at once or within [`DUE_SOON`], and earlier than the current class does.
     pub soon: u64,
     /// Those of them that would fall due at once.
     pub now: u64,
@@ -91,8 +91,8 @@ pub fn due_items(tables: &Tables<'_>, class: &RetentionClass, now: Timestamp, li
             due.truncated = true;
             break;
         }
-        // What was to be reviewed and is now to be deleted was kept until somebody decided otherwise. What is due already
-        // does not fall due by this.
+        // An item to be reviewed is kept until somebody decides, so deleting it instead always counts. An item that is due
+        // already does not become due by the change.
         let kept = |before: &RetentionClass| {
             let was_reviewed = before.action() == RetentionAction::Review && class.action() == RetentionAction::Delete;
             was_reviewed || due_at(created_us, before) > due_then.max(now)
